@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RUNTIME_CGROUP_H
+#define RUNTIME_CGROUP_H
+
+/*
+ * A container's control group: one interface, two drivers. cgroup v2 (cgroups(7), the kernel's
+ * Documentation/admin-guide/cgroup-v2.rst) has one tree. On v1 and hybrid machines each controller
+ * has a tree of its own for the limits, and where the v2 tree exists beside them (hybrid) it is
+ * used to start tasks in the group, to freeze and to kill.
+ *
+ * Paths are relative to the root of the hierarchies and begin with '/': "/container-supervisor/a/b".
+ * One thread. Handles keep directory descriptors; nothing is looked up by path twice.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/error.h"
+
+enum cgroup_mode {
+    CGROUP_V1 = 1,
+    CGROUP_HYBRID,
+    CGROUP_V2,
+};
+
+enum cgroup_controller {
+    CGROUP_CPU = 1 << 0,
+    CGROUP_CPUACCT = 1 << 1,
+    CGROUP_MEMORY = 1 << 2,
+    CGROUP_PIDS = 1 << 3,
+    CGROUP_IO = 1 << 4, /* blkio on v1 */
+    CGROUP_DEVICES = 1 << 5,
+    CGROUP_FREEZER = 1 << 6,
+    CGROUP_CPUSET = 1 << 7,
+};
+
+struct cgroup_driver;
+struct cgroup;
+
+struct cgroup_throttle {
+    unsigned major, minor;
+    uint64_t read_bps, write_bps, read_iops, write_iops; /* 0: no limit */
+};
+
+struct cgroup_device_rule {
+    bool is_allow;
+    char type;      /* 'a', 'b' or 'c' */
+    int64_t major;  /* -1: any */
+    int64_t minor;  /* -1: any */
+    char access[4]; /* of "rwm" */
+};
+
+/* What linux.resources of an OCI config asks for, with its conversions still to be done. */
+struct cgroup_resources {
+    int64_t memory_limit;       /* bytes; 0: not given, -1: no limit */
+    int64_t memory_reservation; /* bytes; 0: not given */
+    int64_t memory_swap;        /* memory + swap in bytes, as OCI and v1 count; 0: not given, -1: none */
+    uint64_t cpu_shares;        /* 0: not given; v1 scale 2..262144 */
+    int64_t cpu_quota;          /* usec per period; 0: not given, -1: none */
+    uint64_t cpu_period;        /* usec; 0: 100000 */
+    int64_t pids_limit;         /* 0: not given, -1: no limit */
+    uint16_t io_weight;         /* 10..1000; 0: not given */
+    const struct cgroup_throttle *throttles;
+    size_t throttle_count;
+    const struct cgroup_device_rule *devices; /* in order */
+    size_t device_count;
+};
+
+/* Figures of a sample; `has` says which are known (CGROUP_HAS_*). */
+enum {
+    CGROUP_HAS_CPU = 1 << 0,
+    CGROUP_HAS_MEMORY = 1 << 1,
+    CGROUP_HAS_MEMORY_LIMIT = 1 << 2, /* clear also when the limit is "none" */
+    CGROUP_HAS_MEMORY_PEAK = 1 << 3,
+    CGROUP_HAS_TASKS = 1 << 4,
+    CGROUP_HAS_TASKS_LIMIT = 1 << 5,
+    CGROUP_HAS_IO = 1 << 6,
+    CGROUP_HAS_OOM = 1 << 7,
+    CGROUP_HAS_THROTTLED = 1 << 8,
+};
+
+struct cgroup_sample {
+    uint32_t has;
+    uint64_t cpu_usage_usec;
+    uint64_t cpu_throttled_usec;
+    uint64_t memory_bytes;
+    uint64_t memory_limit_bytes;
+    uint64_t memory_peak_bytes;
+    uint64_t tasks;
+    uint64_t tasks_limit;
+    uint64_t io_read_bytes;
+    uint64_t io_write_bytes;
+    uint64_t oom_kills;
+};
+
+/*
+ * Looks at /sys/fs/cgroup and /proc/self/mountinfo and opens the hierarchies. -ENOENT with a message
+ * when the machine has no usable cgroup mount.
+ */
+int cgroup_driver_open(struct cgroup_driver **driver, struct error *error);
+void cgroup_driver_close(struct cgroup_driver *driver);
+enum cgroup_mode cgroup_driver_mode(const struct cgroup_driver *driver);
+/* The controllers that limits can use here, or-ed enum cgroup_controller. */
+unsigned cgroup_driver_controllers(const struct cgroup_driver *driver);
+
+/*
+ * The path below which a supervisor may make groups: on v2 its own group if that was delegated to it
+ * (systemd's Delegate=yes sets the xattr trusted.delegate or user.delegate; the caller is then moved
+ * to a leaf "supervisor" of it, for no process may live in an inner group), else "". Buffer of
+ * PATH_MAX bytes. Call once, early.
+ */
+int cgroup_driver_base(struct cgroup_driver *driver, char *base, struct error *error);
+
+/*
+ * What a container must mount to see its own groups under a cgroup namespace: entry i of the list,
+ * i from 0. directory is the name below /sys/fs/cgroup ("" on v2, else "memory", "unified"), type and
+ * options are mount(2)'s ("cgroup2" and "", or "cgroup" and "memory"). Returns false past the end.
+ */
+bool cgroup_driver_mount(const struct cgroup_driver *driver, size_t i, const char **directory,
+                         const char **type, const char **options);
+
+/*
+ * Creates the group with its parents in every hierarchy, controllers enabled on the way (v2), or opens
+ * it where it exists. What was created is removed again on failure.
+ */
+int cgroup_create(struct cgroup_driver *driver, const char *path, struct cgroup **cgroup,
+                  struct error *error);
+/* Opens a group that exists in at least one hierarchy; -ENOENT if in none. */
+int cgroup_open(struct cgroup_driver *driver, const char *path, struct cgroup **cgroup,
+                struct error *error);
+/* Releases the handle; the group stays. NULL is harmless. */
+void cgroup_close(struct cgroup *cgroup);
+
+/*
+ * Sets limits. A limit whose controller the machine lacks is -EOPNOTSUPP with a message that names the
+ * limit and the controller: a container never gets more because a controller is missing.
+ */
+int cgroup_apply(struct cgroup *cgroup, const struct cgroup_resources *resources,
+                 struct error *error);
+
+/* A directory descriptor for CLONE_INTO_CGROUP (the v2 tree), or -1 where there is none (v1). */
+int cgroup_clone_fd(const struct cgroup *cgroup);
+/* Moves a process into the group in every hierarchy (the v2 tree too: harmless after the clone). */
+int cgroup_attach(struct cgroup *cgroup, pid_t pid, struct error *error);
+
+/* Freezes or thaws and waits, at most timeout_ms, until it is so (-ETIMEDOUT). */
+int cgroup_freeze(struct cgroup *cgroup, bool freeze, int timeout_ms, struct error *error);
+/* SIGKILL to every task of the group and its children, frozen ones too. Does not wait. */
+int cgroup_kill(struct cgroup *cgroup, struct error *error);
+/* Another signal to every task. */
+int cgroup_signal(struct cgroup *cgroup, int signal, struct error *error);
+/* Whether any task is left. */
+bool cgroup_is_populated(const struct cgroup *cgroup);
+/* At most max pids into pids; returns how many there are, or a negative errno. */
+ssize_t cgroup_pids(const struct cgroup *cgroup, pid_t *pids, size_t max);
+
+/*
+ * Reads the figures from descriptors opened once and kept, one read a file. What a kernel lacks is
+ * absent from sample->has.
+ */
+void cgroup_sample(struct cgroup *cgroup, struct cgroup_sample *sample);
+
+/*
+ * Removes the group and its child groups in every hierarchy, and the handle. Tasks that are just
+ * dying are waited for, at most timeout_ms; -EBUSY if some stay (the handle is released even so).
+ * Parents are not removed: cgroup_remove_empty() does that.
+ */
+int cgroup_destroy(struct cgroup *cgroup, int timeout_ms, struct error *error);
+/* Removes the group at path, if it has neither tasks nor children. Anything else is left alone. */
+void cgroup_remove_empty(struct cgroup_driver *driver, const char *path);
+
+#endif
