@@ -87,7 +87,8 @@ int control_call(const char *socket_path, json_t *request, int timeout_ms, json_
 /* {"version":1,"ok":false,"code":...,"message":...}; a new reference, or NULL without memory. */
 json_t *control_refusal(enum control_code code, const char *message);
 
-/* Creates a listening socket at path, mode 0660 and given to gid. Returns it or a negative errno. */
+/* Creates a listening socket at path, mode 0660 and given to gid. Returns it or a negative errno.
+ */
 int control_listen(const char *path, gid_t gid, struct error *error);
 
 static inline void cleanup_json_decref(json_t **json)

@@ -25,7 +25,8 @@ struct error {
         .code = 0, .message = ""                                                                   \
     }
 
-/* Records a failure in our own words. Returns -errnum, so that `return error_set(...)` is a line. */
+/* Records a failure in our own words. Returns -errnum, so that `return error_set(...)` is a line.
+ */
 int error_set(struct error *error, int errnum, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -16,7 +16,7 @@
 
 #include "common/error.h"
 
-#define NAME_MAX_LENGTH         63
+#define NAME_MAX_LENGTH 63
 /* TENANT-SERVICE-N with N of at most 5 digits. */
 #define CONTAINER_ID_MAX_LENGTH (2 * NAME_MAX_LENGTH + 7)
 
@@ -46,7 +46,8 @@ struct paths {
 /* Fills paths for a root; -EINVAL when the root is not absolute, -ENAMETOOLONG when too long. */
 int paths_init(struct paths *paths, const char *root, struct error *error);
 
-/* Joins two halves with a slash into a buffer of PATH_MAX bytes; -ENAMETOOLONG if it is too small. */
+/* Joins two halves with a slash into a buffer of PATH_MAX bytes; -ENAMETOOLONG if it is too small.
+ */
 int path_join(char *buffer, const char *directory, const char *name, struct error *error);
 
 /* The names below paths.run that cross a process border. Buffers hold PATH_MAX bytes. */

@@ -12,11 +12,11 @@
 
 #include "common/cleanup.h"
 
-#define SLOT_WORDS        (sizeof(struct container_slot) / sizeof(uint64_t))
+#define SLOT_WORDS (sizeof(struct container_slot) / sizeof(uint64_t))
 /* Turns of a reader's wait. A writer is inside for well below a microsecond. */
-#define READ_TRIES        2000
-#define LIVE_FLOOR_USEC   UINT64_C(5000000)
-#define USEC_PER_SEC      UINT64_C(1000000)
+#define READ_TRIES      2000
+#define LIVE_FLOOR_USEC UINT64_C(5000000)
+#define USEC_PER_SEC    UINT64_C(1000000)
 
 struct scoreboard_header {
     uint64_t magic;
@@ -66,12 +66,12 @@ static const struct {
     char letter;
     const char *name;
 } states[CONTAINER_STATE_COUNT] = {
-    [CONTAINER_OPEN] = {'.', "open"},         [CONTAINER_SLEEPING] = {'_', "sleeping"},
-    [CONTAINER_STARTING] = {'S', "starting"}, [CONTAINER_RUNNING] = {'R', "running"},
-    [CONTAINER_WORKING] = {'W', "working"},   [CONTAINER_LIMITED] = {'L', "limited"},
+    [CONTAINER_OPEN] = {'.', "open"},           [CONTAINER_SLEEPING] = {'_', "sleeping"},
+    [CONTAINER_STARTING] = {'S', "starting"},   [CONTAINER_RUNNING] = {'R', "running"},
+    [CONTAINER_WORKING] = {'W', "working"},     [CONTAINER_LIMITED] = {'L', "limited"},
     [CONTAINER_UNHEALTHY] = {'U', "unhealthy"}, [CONTAINER_PAUSED] = {'P', "paused"},
-    [CONTAINER_STOPPING] = {'G', "stopping"}, [CONTAINER_BACKOFF] = {'B', "backoff"},
-    [CONTAINER_FAILED] = {'X', "failed"},     [CONTAINER_STOPPED] = {'D', "stopped"},
+    [CONTAINER_STOPPING] = {'G', "stopping"},   [CONTAINER_BACKOFF] = {'B', "backoff"},
+    [CONTAINER_FAILED] = {'X', "failed"},       [CONTAINER_STOPPED] = {'D', "stopped"},
     [CONTAINER_EXITED] = {'E', "exited"},
 };
 
@@ -252,7 +252,8 @@ void scoreboard_writer_close(struct scoreboard_writer *writer, bool unlink_file)
 
 /* ---- readers ---- */
 
-/* A file that is not exactly what this program was built for is refused with both versions named. */
+/* A file that is not exactly what this program was built for is refused with both versions named.
+ */
 static int check_layout(const char *path, const struct scoreboard_header *header, size_t size,
                         struct error *error)
 {
@@ -376,8 +377,8 @@ static bool slot_is(const struct container_slot *slot, const char *tenant, const
            strcmp(slot->service, service) == 0;
 }
 
-int scoreboard_find(const struct scoreboard_reader *reader, const char *tenant,
-                    const char *service, uint32_t *hint, struct container_slot *slot)
+int scoreboard_find(const struct scoreboard_reader *reader, const char *tenant, const char *service,
+                    uint32_t *hint, struct container_slot *slot)
 {
     uint32_t used = atomic_load_explicit(&reader->map.header->slots_used, memory_order_acquire);
     int result = -ENOENT;

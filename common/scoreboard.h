@@ -96,8 +96,8 @@ struct container_slot {
     uint64_t state_since_boottime_usec;
     uint64_t next_start_boottime_usec; /* backoff: when it is tried again; else 0 */
 
-    uint32_t endpoint_kind; /* enum endpoint_kind */
-    uint32_t id_base;       /* first host uid of the tenant's 65,536 ids */
+    uint32_t endpoint_kind;  /* enum endpoint_kind */
+    uint32_t id_base;        /* first host uid of the tenant's 65,536 ids */
     char endpoint_path[112]; /* the Unix socket that the supervisor owns */
     char address_ipv4[16];
     char address_ipv6[48];
@@ -105,8 +105,9 @@ struct container_slot {
 
     uint64_t sampled_boottime_usec; /* when the figures below were read; 0: never */
     uint64_t cpu_usage_usec;
-    uint32_t cpu_percent_milli; /* of one CPU, in thousandths of a percent, over the last interval */
-    uint32_t cpu_limit_milli;   /* thousandths of a CPU */
+    uint32_t
+        cpu_percent_milli;    /* of one CPU, in thousandths of a percent, over the last interval */
+    uint32_t cpu_limit_milli; /* thousandths of a CPU */
     uint64_t memory_bytes;
     uint64_t memory_limit_bytes;
     uint64_t memory_peak_bytes;
@@ -123,7 +124,7 @@ struct container_slot {
 
     uint32_t restarts; /* by the policy, since the last start by an admin */
     uint32_t oom_kills;
-    int32_t exit_code;   /* of the last run: exit status, or -1 when a signal ended it */
+    int32_t exit_code;    /* of the last run: exit status, or -1 when a signal ended it */
     uint32_t exit_signal; /* the signal, or 0 */
     uint64_t exit_realtime_usec;
     char message[176]; /* why it is failed, backing off or not yet running; else "" */
@@ -147,7 +148,7 @@ struct scoreboard_info {
     uint64_t heartbeat_boottime_usec; /* the engine's last turn of its sampler */
     uint64_t sample_interval_usec;
     uint64_t memory_total_bytes;
-    bool retired; /* the engine that wrote it has ended in order, or a new one took over */
+    bool retired;     /* the engine that wrote it has ended in order, or a new one took over */
     char version[32]; /* the supervisor's */
 };
 
@@ -201,8 +202,8 @@ int scoreboard_slot_read(const struct scoreboard_reader *reader, uint32_t index,
  * Finds the first slot of tenant/service. *hint is where it was last seen (start with 0) and is
  * updated; a hit there costs one slot. Returns 0, -ENOENT or -EAGAIN.
  */
-int scoreboard_find(const struct scoreboard_reader *reader, const char *tenant,
-                    const char *service, uint32_t *hint, struct container_slot *slot);
+int scoreboard_find(const struct scoreboard_reader *reader, const char *tenant, const char *service,
+                    uint32_t *hint, struct container_slot *slot);
 
 /*
  * Whether the engine that writes this board answers for it: not retired, and the last heartbeat

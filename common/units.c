@@ -74,8 +74,8 @@ int parse_size(const char *text, uint64_t *bytes)
     static const struct {
         const char *suffix;
         unsigned shift;
-    } units[] = {{"", 0},    {"b", 0},   {"k", 10},  {"kb", 10}, {"m", 20},
-                 {"mb", 20}, {"g", 30},  {"gb", 30}, {"t", 40},  {"tb", 40}};
+    } units[] = {{"", 0},    {"b", 0},  {"k", 10},  {"kb", 10}, {"m", 20},
+                 {"mb", 20}, {"g", 30}, {"gb", 30}, {"t", 40},  {"tb", 40}};
     uint64_t whole, milli;
     int r = take_digits(&text, UINT64_MAX / 1000, &whole);
 

@@ -8,8 +8,9 @@
  * has a tree of its own for the limits, and where the v2 tree exists beside them (hybrid) it is
  * used to start tasks in the group, to freeze and to kill.
  *
- * Paths are relative to the root of the hierarchies and begin with '/': "/container-supervisor/a/b".
- * One thread. Handles keep directory descriptors; nothing is looked up by path twice.
+ * Paths are relative to the root of the hierarchies and begin with '/':
+ * "/container-supervisor/a/b". One thread. Handles keep directory descriptors; nothing is looked up
+ * by path twice.
  */
 
 #include <stdbool.h>
@@ -56,12 +57,12 @@ struct cgroup_device_rule {
 struct cgroup_resources {
     int64_t memory_limit;       /* bytes; 0: not given, -1: no limit */
     int64_t memory_reservation; /* bytes; 0: not given */
-    int64_t memory_swap;        /* memory + swap in bytes, as OCI and v1 count; 0: not given, -1: none */
-    uint64_t cpu_shares;        /* 0: not given; v1 scale 2..262144 */
-    int64_t cpu_quota;          /* usec per period; 0: not given, -1: none */
-    uint64_t cpu_period;        /* usec; 0: 100000 */
-    int64_t pids_limit;         /* 0: not given, -1: no limit */
-    uint16_t io_weight;         /* 10..1000; 0: not given */
+    int64_t memory_swap; /* memory + swap in bytes, as OCI and v1 count; 0: not given, -1: none */
+    uint64_t cpu_shares; /* 0: not given; v1 scale 2..262144 */
+    int64_t cpu_quota;   /* usec per period; 0: not given, -1: none */
+    uint64_t cpu_period; /* usec; 0: 100000 */
+    int64_t pids_limit;  /* 0: not given, -1: no limit */
+    uint16_t io_weight;  /* 10..1000; 0: not given */
     const struct cgroup_throttle *throttles;
     size_t throttle_count;
     const struct cgroup_device_rule *devices; /* in order */
@@ -96,8 +97,8 @@ struct cgroup_sample {
 };
 
 /*
- * Looks at /sys/fs/cgroup and /proc/self/mountinfo and opens the hierarchies. -ENOENT with a message
- * when the machine has no usable cgroup mount.
+ * Looks at /sys/fs/cgroup and /proc/self/mountinfo and opens the hierarchies. -ENOENT with a
+ * message when the machine has no usable cgroup mount.
  */
 int cgroup_driver_open(struct cgroup_driver **driver, struct error *error);
 void cgroup_driver_close(struct cgroup_driver *driver);
@@ -106,24 +107,25 @@ enum cgroup_mode cgroup_driver_mode(const struct cgroup_driver *driver);
 unsigned cgroup_driver_controllers(const struct cgroup_driver *driver);
 
 /*
- * The path below which a supervisor may make groups: on v2 its own group if that was delegated to it
- * (systemd's Delegate=yes sets the xattr trusted.delegate or user.delegate; the caller is then moved
- * to a leaf "supervisor" of it, for no process may live in an inner group), else "". Buffer of
- * PATH_MAX bytes. Call once, early.
+ * The path below which a supervisor may make groups: on v2 its own group if that was delegated to
+ * it (systemd's Delegate=yes sets the xattr trusted.delegate or user.delegate; the caller is then
+ * moved to a leaf "supervisor" of it, for no process may live in an inner group), else "". Buffer
+ * of PATH_MAX bytes. Call once, early.
  */
 int cgroup_driver_base(struct cgroup_driver *driver, char *base, struct error *error);
 
 /*
  * What a container must mount to see its own groups under a cgroup namespace: entry i of the list,
- * i from 0. directory is the name below /sys/fs/cgroup ("" on v2, else "memory", "unified"), type and
- * options are mount(2)'s ("cgroup2" and "", or "cgroup" and "memory"). Returns false past the end.
+ * i from 0. directory is the name below /sys/fs/cgroup ("" on v2, else "memory", "unified"), type
+ * and options are mount(2)'s ("cgroup2" and "", or "cgroup" and "memory"). Returns false past the
+ * end.
  */
 bool cgroup_driver_mount(const struct cgroup_driver *driver, size_t i, const char **directory,
                          const char **type, const char **options);
 
 /*
- * Creates the group with its parents in every hierarchy, controllers enabled on the way (v2), or opens
- * it where it exists. What was created is removed again on failure.
+ * Creates the group with its parents in every hierarchy, controllers enabled on the way (v2), or
+ * opens it where it exists. What was created is removed again on failure.
  */
 int cgroup_create(struct cgroup_driver *driver, const char *path, struct cgroup **cgroup,
                   struct error *error);
@@ -134,8 +136,8 @@ int cgroup_open(struct cgroup_driver *driver, const char *path, struct cgroup **
 void cgroup_close(struct cgroup *cgroup);
 
 /*
- * Sets limits. A limit whose controller the machine lacks is -EOPNOTSUPP with a message that names the
- * limit and the controller: a container never gets more because a controller is missing.
+ * Sets limits. A limit whose controller the machine lacks is -EOPNOTSUPP with a message that names
+ * the limit and the controller: a container never gets more because a controller is missing.
  */
 int cgroup_apply(struct cgroup *cgroup, const struct cgroup_resources *resources,
                  struct error *error);

@@ -2,7 +2,8 @@
 #ifndef SPEC_COMPOSE_H
 #define SPEC_COMPOSE_H
 
-/* Reader of Compose files (compose-spec.io) into the container spec. docs/compose.md lists the keys. */
+/* Reader of Compose files (compose-spec.io) into the container spec. docs/compose.md lists the
+ * keys. */
 
 #include "supervisor/spec/spec.h"
 

@@ -25,7 +25,7 @@ struct oci_facts {
     uint32_t uid, gid;        /* of the program, inside, resolved from service->user */
     const uint32_t *additional_gids;
     size_t additional_gid_count;
-    const char *home;         /* of that user, for HOME; NULL: "/" */
+    const char *home;                   /* of that user, for HOME; NULL: "/" */
     const struct oci_bind *image_binds; /* of the image: /usr and the like */
     size_t image_bind_count;
     /* One host directory per MOUNT_VOLUME of the service, in the order of its mounts. */
@@ -36,9 +36,9 @@ struct oci_facts {
 
 /*
  * Compiles. Nothing is granted that the service did not ask for: no capability, no_new_privs,
- * a seccomp allow list, masked and read-only paths, all namespaces, no device but the standard ones.
- * Returns 0 and a new reference to the config.json, or a negative errno: -EINVAL when there is no
- * command to run, a capability is unknown, or an io limit names no block device.
+ * a seccomp allow list, masked and read-only paths, all namespaces, no device but the standard
+ * ones. Returns 0 and a new reference to the config.json, or a negative errno: -EINVAL when there
+ * is no command to run, a capability is unknown, or an io limit names no block device.
  */
 int oci_compile(const struct service_spec *service, const struct oci_facts *facts, json_t **config,
                 struct error *error);

@@ -40,14 +40,14 @@ enum mount_kind {
 struct mount_spec {
     enum mount_kind kind;
     char *source;
-    char *target;        /* absolute, without "." and ".." */
+    char *target; /* absolute, without "." and ".." */
     bool is_read_only;
     uint64_t size_bytes; /* tmpfs: 0 means the compiler's default */
     uint32_t mode;       /* tmpfs: permission bits; 0 means 01777 */
 };
 
 struct io_limit_spec {
-    char *device; /* path of a block device on the host */
+    char *device;                                        /* path of a block device on the host */
     uint64_t read_bps, write_bps, read_iops, write_iops; /* 0: no limit */
 };
 
@@ -57,12 +57,12 @@ struct service_spec {
     enum image_kind image_kind;
     char *image_path; /* IMAGE_ROOTFS: the directory */
 
-    char **entrypoint; /* NULL-terminated; NULL: none given */
-    char **command;    /* NULL-terminated; NULL: none given */
+    char **entrypoint;  /* NULL-terminated; NULL: none given */
+    char **command;     /* NULL-terminated; NULL: none given */
     char **environment; /* NULL-terminated "KEY=VALUE", in order, later ones win already applied */
-    char *user;        /* "uid", "uid:gid", "name", "name:group"; NULL: root inside */
-    char *working_dir; /* NULL: "/" */
-    char *hostname;    /* NULL: TENANT-SERVICE */
+    char *user;         /* "uid", "uid:gid", "name", "name:group"; NULL: root inside */
+    char *working_dir;  /* NULL: "/" */
+    char *hostname;     /* NULL: TENANT-SERVICE */
 
     struct mount_spec *mounts;
     size_t mount_count;
@@ -76,11 +76,11 @@ struct service_spec {
 
     enum restart_policy restart;
     uint32_t restart_max;
-    int stop_signal;               /* 0: SIGTERM */
+    int stop_signal;                 /* 0: SIGTERM */
     uint64_t stop_grace_period_usec; /* default 10 s */
 
-    char **cap_add; /* NULL-terminated "CAP_NET_BIND_SERVICE"; NULL: none */
-    bool is_read_only;  /* default true: a container never gets more because a key was missing */
+    char **cap_add;    /* NULL-terminated "CAP_NET_BIND_SERVICE"; NULL: none */
+    bool is_read_only; /* default true: a container never gets more because a key was missing */
     uint16_t *expose;
     size_t expose_count;
 
@@ -99,7 +99,8 @@ void tenant_spec_free(struct tenant_spec *tenant);
 
 /*
  * The canonical JSON form of one service (docs/container-spec.md): every key that differs from its
- * default, sorted, so that two specs mean the same exactly if the two texts are equal. New reference.
+ * default, sorted, so that two specs mean the same exactly if the two texts are equal. New
+ * reference.
  */
 json_t *service_spec_to_json(const struct service_spec *service);
 

@@ -3,10 +3,10 @@
 #define STORAGE_PASSWD_H
 
 /*
- * Who a container runs as: resolves `user:` of a spec against /etc/passwd and /etc/group of an image.
- * A numeric user is a number, never looked up first; anything out of 0..65535 is refused, as are signs,
- * blanks and overflow (CVE-2016-3697, CVE-2024-40635). The image's files are hostile: bounded in size,
- * regular files only, opened beneath the image's root.
+ * Who a container runs as: resolves `user:` of a spec against /etc/passwd and /etc/group of an
+ * image. A numeric user is a number, never looked up first; anything out of 0..65535 is refused, as
+ * are signs, blanks and overflow (CVE-2016-3697, CVE-2024-40635). The image's files are hostile:
+ * bounded in size, regular files only, opened beneath the image's root.
  */
 
 #include <stddef.h>
@@ -24,8 +24,8 @@ struct passwd_user {
 };
 
 /*
- * user: "uid", "uid:gid", "name", "name:group" or NULL for 0:0. root_fd is the image's root (for the
- * host image: of the container's generated root). -ENOENT when a name is not there.
+ * user: "uid", "uid:gid", "name", "name:group" or NULL for 0:0. root_fd is the image's root (for
+ * the host image: of the container's generated root). -ENOENT when a name is not there.
  */
 int passwd_resolve(int root_fd, const char *user, struct passwd_user *found, struct error *error);
 

@@ -8,8 +8,8 @@
  * host:    a small tmpfs owned by the container's mapped root, with links (bin -> usr/bin ...),
  *          a generated /etc and an empty /var; /usr comes as a read-only bind (rootfs->binds).
  * rootfs:  the directory, idmapped, as lower layer of an overlay under a generated skeleton that
- *          holds the mount points and /etc/{hostname,hosts,resolv.conf}; with a writable upper layer
- *          owned by the mapped root only when the service says read_only: false.
+ *          holds the mount points and /etc/{hostname,hosts,resolv.conf}; with a writable upper
+ * layer owned by the mapped root only when the service says read_only: false.
  *
  * The caller lives in a mount namespace of its own, so that no mount shows on the host. The image's
  * content is hostile: every path inside is resolved beneath a directory handle.
@@ -22,9 +22,9 @@
 #include "common/error.h"
 
 struct rootfs_request {
-    const char *directory;   /* exists, private to this container; may hold the layers; absolute */
-    const char *image_path;  /* NULL: the host's own /usr */
-    uint32_t id_base;        /* host id of root inside; 65,536 ids follow */
+    const char *directory;  /* exists, private to this container; may hold the layers; absolute */
+    const char *image_path; /* NULL: the host's own /usr */
+    uint32_t id_base;       /* host id of root inside; 65,536 ids follow */
     const char *hostname;
     bool is_read_only;
     /* Absolute targets of mounts to come: mount points are made for them. NULL-terminated. */
@@ -41,17 +41,20 @@ struct rootfs_bind {
 
 struct rootfs {
     char path[4096]; /* directory/rootfs, mounted */
-    struct rootfs_bind binds[8]; /* read-only, not idmapped (files of the host's root show as nobody) */
+    struct rootfs_bind
+        binds[8]; /* read-only, not idmapped (files of the host's root show as nobody) */
     size_t bind_count;
 };
 
 /*
- * Mounts. On failure nothing stays mounted or on disk below directory. -ENOENT (image directory is not
- * there), -ENOTDIR, -EINVAL (file system takes no idmapped mounts; the message says which), and others.
+ * Mounts. On failure nothing stays mounted or on disk below directory. -ENOENT (image directory is
+ * not there), -ENOTDIR, -EINVAL (file system takes no idmapped mounts; the message says which), and
+ * others.
  */
 int rootfs_mount(const struct rootfs_request *request, struct rootfs *rootfs, struct error *error);
 
-/* Unmounts directory/rootfs if it is mounted and removes what rootfs_mount() left below directory. */
+/* Unmounts directory/rootfs if it is mounted and removes what rootfs_mount() left below directory.
+ */
 int rootfs_unmount(const char *directory, struct error *error);
 
 #endif

@@ -9,10 +9,11 @@
 #include <sys/types.h>
 
 /*
- * fork() into new namespaces: flags are CLONE_NEW*, with CLONE_PIDFD the child's pidfd (close-on-exec)
- * is stored in *pidfd. cgroup_fd, unless -1, is the cgroup v2 directory the child is born into
- * (CLONE_INTO_CGROUP). Returns the pid, 0 in the child, or a negative errno. SIGCHLD is sent at its end.
- * Call it from a process with one thread: the child may then call anything that fork()'s child may.
+ * fork() into new namespaces: flags are CLONE_NEW*, with CLONE_PIDFD the child's pidfd
+ * (close-on-exec) is stored in *pidfd. cgroup_fd, unless -1, is the cgroup v2 directory the child
+ * is born into (CLONE_INTO_CGROUP). Returns the pid, 0 in the child, or a negative errno. SIGCHLD
+ * is sent at its end. Call it from a process with one thread: the child may then call anything that
+ * fork()'s child may.
  */
 pid_t clone_process(uint64_t flags, int cgroup_fd, int *pidfd);
 

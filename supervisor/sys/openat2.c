@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,7 +13,8 @@
 
 #include "common/cleanup.h"
 
-/* openat2(2): RESOLVE_BENEATH may say EAGAIN when a rename or mount raced with it; then try again. */
+/* openat2(2): RESOLVE_BENEATH may say EAGAIN when a rename or mount raced with it; then try again.
+ */
 #define RACE_TRIES 64
 
 static int open_resolved(int directory, const char *path, int flags, mode_t mode, uint64_t resolve)

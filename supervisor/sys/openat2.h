@@ -7,8 +7,9 @@
 #include <sys/types.h>
 
 /*
- * Opens path beneath the directory: a ".." or link that would leave it is -EXDEV, a link is followed
- * only if it stays beneath. Always close-on-exec. Returns the descriptor or a negative errno.
+ * Opens path beneath the directory: a ".." or link that would leave it is -EXDEV, a link is
+ * followed only if it stays beneath. Always close-on-exec. Returns the descriptor or a negative
+ * errno.
  */
 int open_beneath(int directory, const char *path, int flags, mode_t mode);
 
@@ -17,7 +18,8 @@ int open_beneath_nofollow(int directory, const char *path, int flags, mode_t mod
 
 /*
  * Opens path as chroot(2) would see it: absolute links and ".." end at the directory. For the root
- * file system of a container, in which links to absolute paths are common. Crossing mounts is allowed.
+ * file system of a container, in which links to absolute paths are common. Crossing mounts is
+ * allowed.
  */
 int open_in_root(int directory, const char *path, int flags, mode_t mode);
 

@@ -23,8 +23,8 @@ int userns_write_maps(pid_t pid, const struct id_range *uids, size_t uid_count,
                       const struct id_range *gids, size_t gid_count);
 
 /*
- * Makes a user namespace with the given maps that nobody lives in and returns a descriptor of it, or a
- * negative errno. The helper process it takes is gone when the call returns.
+ * Makes a user namespace with the given maps that nobody lives in and returns a descriptor of it,
+ * or a negative errno. The helper process it takes is gone when the call returns.
  */
 int userns_create(const struct id_range *uids, size_t uid_count, const struct id_range *gids,
                   size_t gid_count);
