@@ -9,8 +9,11 @@
  * A bridge has at most 1,023 ports (BR_PORT_BITS of the kernel's net/bridge), so bridge number k,
  * with the k-th part of the IPv4 pool (a /22: 1,021 containers) and the k-th /64 of the IPv6 pool,
  * appears when bridge k-1 is full. Ports are isolated (IFLA_BRPORT_ISOLATED): no frame goes from
- * tenant to tenant. One nftables table holds constant rules; what belongs to one container is an
- * element of a set, so a start adds an element, never a rule.
+ * tenant to tenant. One nftables table per family (inet, bridge) holds constant rules; what belongs
+ * to one container is an element of a set, so a start adds an element, never a rule. Tenants reach
+ * what is outside; they open no connection to each other, to any address of the host or to
+ * link-local addresses. A firewall of the host that drops forwarded packets by default must allow
+ * the bridges: an accept here does not overrule it.
  *
  * One thread. All sockets (netlink, nftables) belong to the network namespace of the configuration;
  * the caller's own namespace is changed only inside a call and is back when it returns.
@@ -54,11 +57,19 @@ struct network_counters {
 
 /*
  * Opens or makes everything that containers share: the namespace, forwarding, the table. Links and
- * a table of the same names that an earlier supervisor left are removed first. Bridge 0 is made at
- * once.
+ * tables of the same names that an earlier supervisor left are removed first. Bridge 0 is made at
+ * once. -EEXIST when another route of the namespace overlaps a pool, -EINVAL for a bad
+ * configuration.
  */
 int network_open(const struct network_config *config, struct network **network,
                  struct error *error);
+
+/*
+ * What network_open() changed for the whole namespace (forwarding and what follows from it) and
+ * what it does without, as sentences with a newline each, for the log; "" when nothing. Lives as
+ * long as the handle.
+ */
+const char *network_notes(const struct network *network);
 
 /*
  * Gives the container in network namespace netns_fd an address and a link: inside, eth0 and lo are

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NET_LINK_H
+#define NET_LINK_H
+
+/*
+ * Links (rtnetlink(7), RTM_*LINK): bridges, veth pairs, bridge ports. All functions return 0 or the
+ * kernel's negative errno, unless they say otherwise.
+ */
+
+#include <net/if.h>
+#include <stdint.h>
+
+#include "supervisor/net/netlink.h"
+
+struct link {
+    int index;
+    int master; /* index of the bridge that it is a port of, 0: none */
+    char name[IF_NAMESIZE];
+    char kind[16]; /* "bridge", "veth"; "" for hardware and lo */
+    uint64_t receive_bytes, transmit_bytes;
+};
+
+/* A bridge with a fixed hardware address, no spanning tree, no multicast snooping; down. */
+int link_add_bridge(struct netlink *netlink, const char *name, const uint8_t mac[6]);
+
+/*
+ * A veth pair: `name` here, a port of the link `master` from the start (0: of none), and `peer`
+ * with hardware address mac in the network namespace netns_fd. Both are down. One queue each.
+ */
+int link_add_veth(struct netlink *netlink, const char *name, int master, int netns_fd,
+                  const char *peer, const uint8_t mac[6]);
+
+/*
+ * Makes a bridge port one that talks to the bridge alone (isolated) and gets only frames for the
+ * addresses that it was given by neighbour_add_port(): no learning, no flooding, no hairpin, no
+ * spanning tree packets; notes alias for the administrator (ip link shows it) and sets the link up.
+ */
+int link_set_port(struct netlink *netlink, int index, const char *alias);
+
+int link_set_up(struct netlink *netlink, int index);
+int link_delete(struct netlink *netlink, int index);
+
+/* Fills link; -ENODEV if there is none of that name or index. */
+int link_find(struct netlink *netlink, const char *name, struct link *link);
+int link_get(struct netlink *netlink, int index, struct link *link);
+
+/* Calls visit for every link by one dump; reset as netlink_query() says. */
+int link_list(struct netlink *netlink, void (*visit)(const struct link *link, void *data),
+              void (*reset)(void *data), void *data);
+
+#endif
