@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_ENGINE_H
+#define DAEMON_ENGINE_H
+
+/*
+ * The engine: wanted state (tenants.d) against real state (containers), in one thread around one
+ * sd-event loop. This header has the two structures that its files share; each file's own header
+ * says what it does with them. Everything here belongs to the engine's thread.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "common/control.h"
+#include "common/scoreboard.h"
+#include "supervisor/daemon/logfile.h"
+#include "supervisor/daemon/restart.h"
+#include "supervisor/daemon/settings.h"
+#include "supervisor/net/network.h"
+#include "supervisor/runtime/cgroup.h"
+#include "supervisor/runtime/container.h"
+#include "supervisor/spec/spec.h"
+
+/* Events of one service that `inspect` shows. */
+#define SERVICE_EVENTS 16
+
+/* A tenant_spec that several services share; freed with the last of them. */
+struct spec_reference {
+    struct tenant_spec *spec;
+    unsigned references;
+};
+
+struct service_event {
+    char time[LOG_TIME_SIZE];
+    char text[160];
+};
+
+/* What the service is to become once its process is gone. */
+enum service_next {
+    NEXT_BY_POLICY = 0, /* the restart policy decides */
+    NEXT_STOPPED,       /* an admin stopped it */
+    NEXT_RESTART,       /* an admin restarts it, or its spec changed */
+    NEXT_REMOVED,       /* its tenant is gone from tenants.d, or the supervisor ends */
+};
+
+struct service {
+    struct service *next_service;
+    struct engine *engine;
+    char tenant[NAME_MAX_LENGTH + 1];
+    char id[CONTAINER_ID_MAX_LENGTH + 1];
+    struct spec_reference *reference;
+    const struct service_spec *spec;      /* into reference */
+    struct spec_reference *new_reference; /* of a changed spec, taken over at the restart */
+    const struct service_spec *new_spec;
+
+    uint32_t slot;
+    uint32_t id_base;
+    char *image; /* the board's word for it */
+    enum container_state state;
+    enum service_next next;
+    uint64_t state_since_usec; /* CLOCK_BOOTTIME, as all clocks here */
+    uint64_t started_usec, started_realtime_usec;
+    uint64_t next_start_usec;
+    uint32_t run;   /* number of the current or last run */
+    uint32_t ended; /* number of the last run that ended */
+    uint32_t restarts;
+    bool is_killed; /* SIGKILL was sent: the grace period is over */
+    struct restart_state restart;
+    char message[176];
+    bool has_exit;
+    int exit_code; /* or -1 */
+    int exit_signal;
+    uint64_t exit_realtime_usec;
+
+    bool has_container;
+    struct container container;
+    struct cgroup *cgroup;
+    char cgroup_path[512];
+    bool has_network;
+    struct network_attachment network;
+    bool has_rootfs;
+    int listen_fd; /* -1: the service has no x-listen; kept over restarts */
+    char listen_path[112];
+    struct logfile *log;
+    sd_event_source *pid_source, *timer;
+
+    struct cgroup_sample sample; /* the last one */
+    uint64_t sampled_usec;
+    uint64_t oom_kills_before; /* at the start of this run, for v1 counts that outlive runs */
+    struct network_counters counters;
+    uint32_t cpu_percent_milli;
+    uint64_t io_read_rate, io_write_rate, net_receive_rate, net_transmit_rate;
+    bool is_limited;
+
+    struct service_event events[SERVICE_EVENTS];
+    unsigned event_count; /* ever; the ring holds the last SERVICE_EVENTS */
+};
+
+struct control_server;
+struct tenants;
+
+struct engine {
+    struct settings settings;
+    sd_event *loop;
+    struct cgroup_driver *cgroups;
+    char cgroup_base[PATH_MAX]; /* with the parent of the settings */
+    struct network *network;    /* NULL: network.enabled is false */
+    struct scoreboard_writer *board;
+    struct seccomp_program *seccomp; /* the last profile used; most tenants have the same */
+    struct service *services;        /* in the order of their start */
+    uint8_t *slots_taken;            /* settings.slots flags */
+    struct control_server *control;
+    struct tenants *tenants;
+    struct json_t *ids; /* tenant -> number of its id range */
+    int lock_fd;
+    int data_fd; /* paths.data */
+    int null_fd; /* /dev/null, stdin of every container */
+    sd_event_source *sample_timer;
+    bool is_stopping;
+    uint64_t stop_deadline_usec;
+    uint64_t started_usec;
+};
+
+/* Opens everything and cleans up what an earlier engine left. On failure the caller still calls
+ * engine_close(). */
+int engine_open(struct engine *engine, const struct settings *settings, struct error *error);
+
+/* Runs until SIGTERM or SIGINT stopped every tenant. Returns the exit status. */
+int engine_run(struct engine *engine);
+
+/* Releases all; containers that still run are killed. */
+void engine_close(struct engine *engine);
+
+/* Begins the end: no new request is taken, every service stops, the loop ends with the last. */
+void engine_stop(struct engine *engine);
+
+/* Called by a service that is gone, to see whether it was the last one. */
+void engine_service_gone(struct engine *engine);
+
+/* The service of that name, or NULL. */
+struct service *engine_find(struct engine *engine, const char *tenant, const char *service);
+
+#endif

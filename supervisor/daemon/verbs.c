@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The verbs of the control socket, one row each: who may call it, which members it takes, what it
+ * does. */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/scoreboard.h"
+#include "supervisor/daemon/control_server.h"
+#include "supervisor/daemon/logread.h"
+#include "supervisor/daemon/service.h"
+#include "supervisor/daemon/tenants.h"
+
+#define WAIT_MAX_MS 60000
+#define LIST_BUDGET 48000
+
+enum member {
+    MEMBER_TENANT = 1 << 0,
+    MEMBER_SERVICE = 1 << 1,
+    MEMBER_WAIT = 1 << 2,
+    MEMBER_SIGNAL = 1 << 3,
+    MEMBER_AFTER = 1 << 4,
+    MEMBER_CURSOR = 1 << 5,
+    MEMBER_TAIL = 1 << 6,
+    MEMBER_TARGET = MEMBER_TENANT | MEMBER_SERVICE, /* both needed; the service is looked up */
+};
+
+static const struct {
+    const char *name;
+    unsigned member;
+    json_type type;
+} members[] = {
+    {"tenant", MEMBER_TENANT, JSON_STRING}, {"service", MEMBER_SERVICE, JSON_STRING},
+    {"wait_ms", MEMBER_WAIT, JSON_INTEGER}, {"signal", MEMBER_SIGNAL, JSON_STRING},
+    {"after", MEMBER_AFTER, JSON_STRING},   {"cursor", MEMBER_CURSOR, JSON_STRING},
+    {"tail", MEMBER_TAIL, JSON_INTEGER},
+};
+
+/* A request, checked. */
+struct request {
+    struct engine *engine;
+    struct connection *connection;
+    const json_t *json;
+    struct service *service; /* with MEMBER_TARGET */
+    unsigned wait_ms;
+};
+
+static const char *text_of(const struct request *request, const char *name)
+{
+    return json_string_value(json_object_get(request->json, name));
+}
+
+static void refuse_error(const struct request *request, int r, const struct error *error)
+{
+    enum control_code code = r == -EBUSY    ? CONTROL_CONFLICT
+                             : r == -EINVAL ? CONTROL_BAD_REQUEST
+                                            : CONTROL_FAILED;
+
+    if (request->service)
+        connection_refuse(request->connection, code, "%s/%s: %s", request->service->tenant,
+                          request->service->spec->name, error->message);
+    else
+        connection_refuse(request->connection, code, "%s", error->message);
+}
+
+static void note_action(const struct request *request, const char *verb)
+{
+    service_note(request->service, "%s asked by %s", verb, connection_actor(request->connection));
+}
+
+static void verb_version(const struct request *request)
+{
+    static const char *const modes[] = {
+        [CGROUP_V1] = "v1", [CGROUP_HYBRID] = "hybrid", [CGROUP_V2] = "v2"};
+    struct engine *engine = request->engine;
+    const char *network = engine->network ? engine->settings.network_namespace : "none";
+
+    connection_answer(request->connection,
+                      json_pack("{s:b, s:s, s:{s:i, s:i}, s:i, s:s, s:s}", "ok", 1, "supervisor",
+                                MOD_CONTAINER_VERSION, "abi", "control", CONTROL_VERSION,
+                                "scoreboard", (int)SCOREBOARD_ABI, "pid", (int)getpid(), "cgroup",
+                                modes[cgroup_driver_mode(engine->cgroups)], "network", network));
+}
+
+static void verb_start(const struct request *request)
+{
+    struct error error = ERROR_INIT;
+
+    note_action(request, "start");
+    int r = service_start(request->service, &error);
+    if (r < 0)
+        refuse_error(request, r, &error);
+    else
+        connection_wait(request->connection, request->service, WAIT_RUNNING, request->service->run,
+                        request->wait_ms, r > 0);
+}
+
+static void verb_stop(const struct request *request)
+{
+    struct service *service = request->service;
+    uint32_t run = service->run;
+
+    note_action(request, "stop");
+    int r = service_stop(service, NEXT_STOPPED);
+    if (!service->has_container)
+        connection_answer(request->connection, service_state_answer(service, r > 0));
+    else
+        connection_wait(request->connection, service, WAIT_STOPPED, run, request->wait_ms, r > 0);
+}
+
+static void verb_restart(const struct request *request)
+{
+    struct service *service = request->service;
+    struct error error = ERROR_INIT;
+    uint32_t run = service->has_container ? service->run + 1 : service->run;
+
+    note_action(request, "restart");
+    int r = service_restart(service, &error);
+    if (r < 0)
+        refuse_error(request, r, &error);
+    else
+        connection_wait(request->connection, service, WAIT_RUNNING, run, request->wait_ms, true);
+}
+
+static void verb_pause(const struct request *request)
+{
+    struct error error = ERROR_INIT;
+
+    note_action(request, "pause");
+    int r = service_pause(request->service, &error);
+    if (r < 0)
+        refuse_error(request, r, &error);
+    else
+        connection_answer(request->connection, service_state_answer(request->service, r > 0));
+}
+
+static void verb_resume(const struct request *request)
+{
+    struct error error = ERROR_INIT;
+
+    note_action(request, "resume");
+    int r = service_resume(request->service, &error);
+    if (r < 0)
+        refuse_error(request, r, &error);
+    else
+        connection_answer(request->connection, service_state_answer(request->service, r > 0));
+}
+
+/* "SIGHUP" or "HUP". */
+static int signal_number(const char *name)
+{
+    if (strncmp(name, "SIG", 3) == 0)
+        name += 3;
+    for (int signal = 1; signal < SIGRTMIN; signal++) {
+        const char *known = sigabbrev_np(signal);
+        if (known && strcmp(known, name) == 0)
+            return signal;
+    }
+    return -EINVAL;
+}
+
+static void verb_kill(const struct request *request)
+{
+    struct service *service = request->service;
+    struct error error = ERROR_INIT;
+    const char *name = text_of(request, "signal");
+    int signal = name ? signal_number(name) : SIGKILL;
+
+    if (signal < 0) {
+        connection_refuse(request->connection, CONTROL_BAD_REQUEST,
+                          "signal: \"%.40s\" is not a signal; write SIGHUP or HUP", name);
+        return;
+    }
+    note_action(request, "kill");
+    uint32_t run = service->run;
+    int r = service_kill(service, signal, &error);
+    if (r < 0)
+        refuse_error(request, r, &error);
+    else if (signal != SIGKILL || !service->has_container)
+        connection_answer(request->connection, service_state_answer(service, true));
+    else
+        connection_wait(request->connection, service, WAIT_STOPPED, run, request->wait_ms, true);
+}
+
+static json_t *events_of(const struct service *service)
+{
+    json_t *events = json_array();
+    unsigned count = service->event_count < SERVICE_EVENTS ? service->event_count : SERVICE_EVENTS;
+
+    for (unsigned i = service->event_count - count; i < service->event_count; i++) {
+        const struct service_event *event = &service->events[i % SERVICE_EVENTS];
+        json_array_append_new(events,
+                              json_pack("{s:s, s:s}", "time", event->time, "event", event->text));
+    }
+    return events;
+}
+
+static json_t *last_exit_of(const struct service *service)
+{
+    if (!service->has_exit)
+        return json_null();
+    return json_pack("{s:i, s:i, s:I}", "code", service->exit_code, "signal", service->exit_signal,
+                     "time_usec", (json_int_t)service->exit_realtime_usec);
+}
+
+static void verb_inspect(const struct request *request)
+{
+    static const char *const kinds[] = {
+        [ENDPOINT_NONE] = "none", [ENDPOINT_FCGI] = "fcgi", [ENDPOINT_HTTP] = "http"};
+    const struct service *s = request->service;
+    json_t *answer = json_pack(
+        "{s:b, s:s, s:s, s:s, s:s, s:i, s:i, s:{s:s, s:s}, s:{s:s, s:s, s:s}, s:s, s:I, s:s}", "ok",
+        1, "tenant", s->tenant, "service", s->spec->name, "id", s->id, "state",
+        container_state_name(s->state), "pid", s->has_container ? (int)s->container.pid : 0,
+        "restarts", (int)s->restarts, "endpoint", "kind", kinds[s->spec->listen_kind], "path",
+        s->listen_path, "network", "ipv4", s->network.ipv4, "ipv6", s->network.ipv6, "link",
+        s->network.link, "cgroup", s->cgroup_path, "id_base", (json_int_t)s->id_base, "message",
+        s->message);
+
+    if (answer) {
+        json_object_set_new(answer, "source", json_string(s->reference->spec->source));
+        json_object_set_new(answer, "spec", service_spec_to_json(s->spec));
+        json_object_set_new(answer, "last_exit", last_exit_of(s));
+        json_object_set_new(answer, "events", events_of(s));
+    }
+    connection_answer(request->connection, answer);
+}
+
+static void verb_list(const struct request *request)
+{
+    const char *tenant = text_of(request, "tenant"), *after = text_of(request, "after");
+    json_t *containers = json_array();
+    size_t used = 0;
+    char name[2 * NAME_MAX_LENGTH + 2];
+    bool is_reached = after == NULL;
+    json_t *answer = json_pack("{s:b, s:o}", "ok", 1, "containers", containers);
+
+    for (const struct service *s = request->engine->services; answer && s; s = s->next_service) {
+        snprintf(name, sizeof(name), "%s/%s", s->tenant, s->spec->name);
+        if (!is_reached) {
+            is_reached = strcmp(name, after) == 0;
+            continue;
+        }
+        if (tenant && strcmp(tenant, s->tenant) != 0)
+            continue;
+        json_array_append_new(containers,
+                              json_pack("{s:s, s:s, s:s, s:s, s:i}", "tenant", s->tenant, "service",
+                                        s->spec->name, "id", s->id, "state",
+                                        container_state_name(s->state), "pid",
+                                        s->has_container ? (int)s->container.pid : 0));
+        used += 2 * strlen(name) + strlen(s->id) + 100;
+        if (used > LIST_BUDGET && s->next_service) {
+            json_object_set_new(answer, "next", json_string(name));
+            break;
+        }
+    }
+    connection_answer(request->connection, answer);
+}
+
+static void verb_logs(const struct request *request)
+{
+    const json_t *tail = json_object_get(request->json, "tail");
+    struct service *service = request->service;
+    struct error error = ERROR_INIT;
+    json_t *lines = NULL;
+    char cursor[64];
+    int more;
+
+    if (tail && json_integer_value(tail) < 0) {
+        connection_refuse(request->connection, CONTROL_BAD_REQUEST, "tail: must not be negative");
+        return;
+    }
+    int r = logread(
+        request->engine->data_fd, service->tenant, service->spec->name, text_of(request, "cursor"),
+        tail ? (uint64_t)json_integer_value(tail) : UINT64_MAX, &lines, cursor, &more, &error);
+    if (r < 0)
+        refuse_error(request, r, &error);
+    else
+        connection_answer(request->connection, json_pack("{s:b, s:o, s:s, s:b}", "ok", 1, "lines",
+                                                         lines, "cursor", cursor, "more", more));
+}
+
+static void verb_apply(const struct request *request)
+{
+    json_t *answer = tenants_reload(request->engine->tenants);
+
+    if (answer)
+        json_object_set_new(answer, "ok", json_true());
+    connection_answer(request->connection, answer);
+}
+
+static const struct {
+    const char *name;
+    enum control_role role;
+    unsigned members, optional;
+    void (*run)(const struct request *request);
+} verbs[] = {
+    {"version", CONTROL_ROLE_WEB, 0, 0, verb_version},
+    {"list", CONTROL_ROLE_WEB, 0, MEMBER_TENANT | MEMBER_AFTER, verb_list},
+    {"start", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT, verb_start},
+    {"stop", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT, verb_stop},
+    {"restart", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT, verb_restart},
+    {"pause", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT, verb_pause},
+    {"resume", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT, verb_resume},
+    {"kill", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT | MEMBER_SIGNAL, verb_kill},
+    {"inspect", CONTROL_ROLE_ROOT, MEMBER_TARGET, 0, verb_inspect},
+    {"logs", CONTROL_ROLE_ROOT, MEMBER_TARGET, MEMBER_CURSOR | MEMBER_TAIL | MEMBER_WAIT,
+     verb_logs},
+    {"apply", CONTROL_ROLE_ROOT, 0, 0, verb_apply},
+};
+
+/* Every member of a request is known to its verb, and of its type. */
+static bool check_members(const struct request *request, size_t verb)
+{
+    unsigned allowed = verbs[verb].members | verbs[verb].optional, seen = 0;
+    const char *name;
+    json_t *value;
+
+    json_object_foreach ((json_t *)request->json, name, value) {
+        size_t m = 0;
+        if (strcmp(name, "version") == 0 || strcmp(name, "verb") == 0 || strcmp(name, "actor") == 0)
+            continue;
+        while (m < ARRAY_LENGTH(members) && strcmp(members[m].name, name) != 0)
+            m++;
+        if (m == ARRAY_LENGTH(members) || !(members[m].member & allowed)) {
+            connection_refuse(request->connection, CONTROL_BAD_REQUEST,
+                              "%.80s: not a member of a %s request", name, verbs[verb].name);
+            return false;
+        }
+        if (json_is_null(value) && members[m].member == MEMBER_CURSOR)
+            continue;
+        if (json_typeof(value) != members[m].type) {
+            connection_refuse(request->connection, CONTROL_BAD_REQUEST, "%s: must be %s", name,
+                              members[m].type == JSON_STRING ? "a string" : "an integer");
+            return false;
+        }
+        seen |= members[m].member;
+    }
+    for (size_t m = 0; m < ARRAY_LENGTH(members); m++)
+        if (verbs[verb].members & ~seen & members[m].member) {
+            connection_refuse(request->connection, CONTROL_BAD_REQUEST, "%s: is missing",
+                              members[m].name);
+            return false;
+        }
+    return true;
+}
+
+static bool find_target(struct request *request)
+{
+    const char *tenant = text_of(request, "tenant"), *service = text_of(request, "service");
+
+    request->service = engine_find(request->engine, tenant, service);
+    if (!request->service)
+        connection_refuse(request->connection, CONTROL_NOT_FOUND,
+                          "there is no service %.63s of a tenant %.63s", service, tenant);
+    return request->service != NULL;
+}
+
+static bool take_wait(struct request *request)
+{
+    json_int_t wait_ms = json_integer_value(json_object_get(request->json, "wait_ms"));
+
+    if (wait_ms < 0 || wait_ms > WAIT_MAX_MS) {
+        connection_refuse(request->connection, CONTROL_BAD_REQUEST, "wait_ms: must be within 0..%d",
+                          WAIT_MAX_MS);
+        return false;
+    }
+    request->wait_ms = (unsigned)wait_ms;
+    return true;
+}
+
+void verbs_dispatch(struct engine *engine, struct connection *connection, const json_t *json)
+{
+    struct request request = {.engine = engine, .connection = connection, .json = json};
+    const char *name = json_string_value(json_object_get(json, "verb"));
+    json_int_t version = json_integer_value(json_object_get(json, "version"));
+    size_t verb = 0;
+
+    if (version != CONTROL_VERSION) {
+        connection_refuse(connection, CONTROL_WRONG_VERSION,
+                          "the request has version %lld, this supervisor speaks %d",
+                          (long long)version, CONTROL_VERSION);
+        return;
+    }
+    while (name && verb < ARRAY_LENGTH(verbs) && strcmp(verbs[verb].name, name) != 0)
+        verb++;
+    if (!name || verb == ARRAY_LENGTH(verbs)) {
+        connection_refuse(connection, name ? CONTROL_NOT_FOUND : CONTROL_BAD_REQUEST,
+                          name ? "there is no verb \"%.40s\"" : "verb: is missing", name);
+        return;
+    }
+    if (connection_role(connection) < verbs[verb].role) {
+        connection_refuse(connection, CONTROL_FORBIDDEN, "%s: only root may do this", name);
+        return;
+    }
+    if (engine->is_stopping && verb > 1) {
+        connection_refuse(connection, CONTROL_BUSY, "the supervisor is stopping");
+        return;
+    }
+    if (!check_members(&request, verb) || !take_wait(&request))
+        return;
+    if ((verbs[verb].members & MEMBER_TARGET) == MEMBER_TARGET && !find_target(&request))
+        return;
+    verbs[verb].run(&request);
+}
