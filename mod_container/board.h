@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MOD_CONTAINER_BOARD_H
+#define MOD_CONTAINER_BOARD_H
+
+/*
+ * The scoreboard as one httpd child sees it: mapped once, shared by the child's threads, mapped
+ * anew when its supervisor has ended or gives no sign of life. A view holds its mapping, so that
+ * one thread may still read the old board while another has opened the new one.
+ */
+
+#include <apr_pools.h>
+
+#include "common/cleanup.h"
+#include "common/error.h"
+#include "common/scoreboard.h"
+
+enum board_condition {
+    BOARD_LIVE = 0,    /* its supervisor answers for it */
+    BOARD_STALE,       /* readable, but its supervisor gives no sign of life */
+    BOARD_UNREACHABLE, /* none, not readable, or of another version */
+};
+
+/* "live", "stale", "unreachable". */
+const char *board_condition_name(enum board_condition condition);
+
+struct board;
+struct board_mapping;
+
+struct board_view {
+    enum board_condition condition;
+    const struct scoreboard_reader *reader; /* NULL when unreachable */
+    struct scoreboard_info info;            /* zeros when unreachable */
+    uint64_t age_usec;                      /* of the last heartbeat */
+    struct error why;                       /* a sentence, unless live */
+    struct board_mapping *mapping;
+};
+
+/* Makes a child's board of the file at path (copied). It ends with the pool, after all views. */
+struct board *board_create(apr_pool_t *child_pool, const char *path);
+
+/* Takes a view; board_release() gives it back. Never fails: what is wrong is in the view. */
+void board_acquire(struct board *board, struct board_view *view);
+void board_release(struct board_view *view);
+
+#define _cleanup_board_view_ _cleanup_(board_release)
+
+#endif

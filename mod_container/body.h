@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MOD_CONTAINER_BODY_H
+#define MOD_CONTAINER_BODY_H
+
+/* The body of a small request, read whole and bounded. */
+
+#include <httpd.h>
+
+/*
+ * Reads the body into *text (of the request's pool, NUL-terminated; *length does not count that).
+ * Returns OK, 411 when there is neither Content-Length nor chunked coding, 413 when it is over max
+ * bytes (the connection is closed then: the rest is not read), 400 and others of httpd's filters.
+ */
+int body_read(request_rec *r, apr_size_t max, char **text, apr_size_t *length);
+
+#endif

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mod_container/config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <apr_strings.h>
+#include <http_core.h>
+
+#include "common/cleanup.h"
+#include "mod_container/module.h"
+#include "mod_container/path.h"
+
+#define DOCROOT_DEFAULT "/var/www"
+
+struct server_config {
+    const char *root;           /* ContainerRoot, or NULL */
+    const char *control_socket; /* ContainerSupervisor, or NULL for "auto" */
+};
+
+/* Set while the configuration is read, in the parent, one thread. */
+static const char *first_route;
+
+const char *config_first_route(void)
+{
+    return first_route;
+}
+
+void config_reset(void)
+{
+    first_route = NULL;
+}
+
+void *config_create_server(apr_pool_t *pool, server_rec *server)
+{
+    (void)server;
+    return apr_pcalloc(pool, sizeof(struct server_config));
+}
+
+void *config_create_location(apr_pool_t *pool, char *path)
+{
+    struct location_config *config = apr_pcalloc(pool, sizeof(*config));
+
+    (void)path;
+    config->status_on = -1;
+    config->admin_on = -1;
+    return config;
+}
+
+void *config_merge_location(apr_pool_t *pool, void *base, void *added)
+{
+    const struct location_config *outer = base, *inner = added;
+    struct location_config *merged = apr_palloc(pool, sizeof(*merged));
+
+    merged->route = inner->route ? inner->route : outer->route;
+    merged->status_on = inner->status_on >= 0 ? inner->status_on : outer->status_on;
+    merged->admin_on = inner->admin_on >= 0 ? inner->admin_on : outer->admin_on;
+    merged->base = inner->base ? inner->base : outer->base;
+    return merged;
+}
+
+const struct location_config *config_of_request(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &container_module);
+}
+
+int config_resolve(const server_rec *main_server, struct module_state *state, struct error *error)
+{
+    const struct server_config *config =
+        ap_get_module_config(main_server->module_config, &container_module);
+    struct paths paths;
+
+    int r = paths_init(&paths, config->root, error);
+    if (r == 0)
+        r = path_scoreboard(&paths, state->scoreboard_path, error);
+    if (r == 0 && !config->control_socket)
+        return path_control_socket(&paths, state->control_path, error);
+    if (r == 0)
+        apr_cpystrn(state->control_path, config->control_socket, sizeof(state->control_path));
+    return r;
+}
+
+/* ---- directives of the server ---- */
+
+/*
+ * mod_proxy reads a socket's path as part of a URL and cuts it at these characters, and a socket's
+ * path ends at 107 bytes (unix(7)): say so at the start, not at the first request.
+ */
+static const char *check_socket_path(const cmd_parms *cmd, const char *path, size_t reserve)
+{
+    const size_t longest = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+
+    if (path[0] != '/')
+        return apr_psprintf(cmd->pool, "%s \"%s\" is not an absolute path", cmd->cmd->name, path);
+    if (strpbrk(path, "|?#%"))
+        return apr_psprintf(cmd->pool, "%s \"%s\" must not contain any of | ? # %%", cmd->cmd->name,
+                            path);
+    if (strlen(path) + reserve > longest)
+        return apr_psprintf(
+            cmd->pool,
+            "%s \"%s\" is too long: the path of a socket has at most %" APR_SIZE_T_FMT
+            " bytes; choose a shorter one",
+            cmd->cmd->name, path, longest);
+    return NULL;
+}
+
+static struct server_config *config_of_server(const cmd_parms *cmd)
+{
+    return ap_get_module_config(cmd->server->module_config, &container_module);
+}
+
+static const char *set_root(cmd_parms *cmd, void *unused, const char *directory)
+{
+    const char *problem = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    (void)unused;
+    if (!problem)
+        problem = check_socket_path(cmd, directory, strlen("/run/control.sock"));
+    if (!problem)
+        config_of_server(cmd)->root = directory;
+    return problem;
+}
+
+static const char *set_supervisor(cmd_parms *cmd, void *unused, const char *socket)
+{
+    const char *problem = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    bool is_auto = strcmp(socket, "auto") == 0;
+
+    (void)unused;
+    if (!problem && !is_auto)
+        problem = check_socket_path(cmd, socket, 0);
+    if (!problem)
+        config_of_server(cmd)->control_socket = is_auto ? NULL : socket;
+    return problem;
+}
+
+/* ---- ContainerRoute ---- */
+
+static const char *set_docroot(cmd_parms *cmd, struct route *route, const char *value)
+{
+    if (value[0] != '/' || !path_is_acceptable(value))
+        return apr_psprintf(cmd->pool,
+                            "docroot=\"%s\" is not an absolute path inside the container, such as "
+                            "docroot=" DOCROOT_DEFAULT,
+                            value);
+    size_t length = strlen(value);
+    while (length > 0 && value[length - 1] == '/')
+        length--;
+    route->docroot = apr_pstrndup(cmd->pool, value, length);
+    return NULL;
+}
+
+/*
+ * The directory may appear after httpd's start, made by the supervisor. One that is there is
+ * checked now: a symbolic link on the way would be refused at each request (static.c).
+ */
+static const char *set_static(cmd_parms *cmd, struct route *route, const char *value)
+{
+    struct stat st;
+
+    if (value[0] != '/')
+        return apr_psprintf(cmd->pool, "static=\"%s\" is not an absolute path on this machine",
+                            value);
+    if (stat(value, &st) == 0) {
+        if (!S_ISDIR(st.st_mode))
+            return apr_psprintf(cmd->pool, "static=\"%s\" is not a directory", value);
+        _cleanup_free_ char *real = realpath(value, NULL);
+        size_t length = strlen(value);
+        while (length > 1 && value[length - 1] == '/')
+            length--;
+        if (real && (strlen(real) != length || strncmp(real, value, length) != 0))
+            return apr_psprintf(cmd->pool,
+                                "static=\"%s\" leads through a symbolic link or \"..\"; "
+                                "write static=%s",
+                                value, real);
+    }
+    route->static_dir = value;
+    return NULL;
+}
+
+static const char *set_fallback(cmd_parms *cmd, struct route *route, const char *value)
+{
+    size_t script = path_script_length(value);
+
+    if (!path_is_acceptable(value) || script == 0 || value[script] != '\0')
+        return apr_psprintf(cmd->pool,
+                            "fallback=\"%s\" is not the path of a PHP script, such as "
+                            "fallback=/index.php",
+                            value);
+    route->fallback = value;
+    return NULL;
+}
+
+static const struct {
+    const char *key;
+    const char *(*set)(cmd_parms *cmd, struct route *route, const char *value);
+} route_options[] = {
+    {"docroot", set_docroot},
+    {"static", set_static},
+    {"fallback", set_fallback},
+};
+
+static const char *set_route_option(cmd_parms *cmd, struct route *route, const char *option,
+                                    unsigned *seen)
+{
+    const char *value = strchr(option, '=');
+
+    for (size_t i = 0; value && i < ARRAY_LENGTH(route_options); i++) {
+        size_t length = strlen(route_options[i].key);
+        if ((size_t)(value - option) != length ||
+            strncmp(option, route_options[i].key, length) != 0)
+            continue;
+        if (*seen & 1u << i)
+            return apr_psprintf(cmd->pool, "%s= is given twice", route_options[i].key);
+        *seen |= 1u << i;
+        return route_options[i].set(cmd, route, value + 1);
+    }
+    return apr_psprintf(cmd->pool,
+                        "\"%s\" is not an option of ContainerRoute; there are docroot=PATH, "
+                        "static=DIRECTORY and fallback=URI",
+                        option);
+}
+
+/* Sections that a routed request never reaches, or reaches too late. */
+static const char *check_section(cmd_parms *cmd)
+{
+    const char *problem =
+        ap_check_cmd_context(cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_LIMIT | NOT_IN_PROXY);
+
+    for (const ap_directive_t *at = cmd->directive->parent; !problem && at; at = at->parent)
+        if (strcasecmp(at->directive, "<If") == 0 || strcasecmp(at->directive, "<ElseIf") == 0 ||
+            strcasecmp(at->directive, "<Else") == 0)
+            problem = apr_psprintf(cmd->pool, "%s cannot be used inside %s>", cmd->cmd->name,
+                                   at->directive);
+    return problem;
+}
+
+static const char *set_route(cmd_parms *cmd, void *data, int argc, char *const argv[])
+{
+    struct location_config *config = data;
+    struct route *route = apr_pcalloc(cmd->pool, sizeof(*route));
+    struct error error = ERROR_INIT;
+    unsigned seen = 0;
+
+    const char *problem = check_section(cmd);
+    if (problem)
+        return problem;
+    if (argc < 1)
+        return "ContainerRoute needs TENANT/SERVICE, such as ContainerRoute blog/web";
+    if (argc == 1 && strcmp(argv[0], "off") == 0) {
+        route->is_off = 1;
+        config->route = route;
+        return NULL;
+    }
+    if (name_split(argv[0], route->tenant, route->service, &error) < 0)
+        return apr_psprintf(cmd->pool, "ContainerRoute: %s", error.message);
+    route->docroot = DOCROOT_DEFAULT;
+    route->where =
+        apr_psprintf(cmd->pool, "%s:%d", cmd->directive->filename, cmd->directive->line_num);
+    for (int i = 1; i < argc && !problem; i++)
+        problem = set_route_option(cmd, route, argv[i], &seen);
+    if (problem)
+        return apr_psprintf(cmd->pool, "ContainerRoute %s: %s", argv[0], problem);
+    config->route = route;
+    if (!first_route)
+        first_route = route->where;
+    return NULL;
+}
+
+/* ---- ContainerStatus and ContainerAdmin ---- */
+
+/*
+ * Only a <Location> may enable a handler: a flag for a whole server or directory would reach the
+ * SetHandler of a tenant's .htaccess there.
+ */
+static const char *enable(cmd_parms *cmd, struct location_config *config, int *flag, int value)
+{
+    const char *problem = check_section(cmd);
+
+    if (problem)
+        return problem;
+    if (!cmd->path)
+        return apr_psprintf(cmd->pool, "%s belongs into a section <Location PATH>", cmd->cmd->name);
+    *flag = value;
+    if (strncasecmp(cmd->directive->parent->directive, "<LocationMatch", 14) != 0 &&
+        cmd->directive->parent->args[0] != '~')
+        config->base = cmd->path;
+    return NULL;
+}
+
+static const char *set_status(cmd_parms *cmd, void *data, int value)
+{
+    struct location_config *config = data;
+
+    return enable(cmd, config, &config->status_on, value);
+}
+
+static const char *set_admin(cmd_parms *cmd, void *data, int value)
+{
+    struct location_config *config = data;
+
+    return enable(cmd, config, &config->admin_on, value);
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"
+const command_rec config_directives[] = {
+    AP_INIT_TAKE1("ContainerRoot", set_root, NULL, RSRC_CONF,
+                  "the directory the supervisor was given as --root; without it the places of "
+                  "the file system hierarchy"),
+    AP_INIT_TAKE1("ContainerSupervisor", set_supervisor, NULL, RSRC_CONF,
+                  "the path of the supervisor's control socket, or auto"),
+    AP_INIT_TAKE_ARGV("ContainerRoute", set_route, NULL, RSRC_CONF | ACCESS_CONF,
+                      "TENANT/SERVICE [docroot=PATH] [static=DIRECTORY] [fallback=URI], or off"),
+    AP_INIT_FLAG("ContainerStatus", set_status, NULL, ACCESS_CONF | RSRC_CONF,
+                 "On: SetHandler container-status shows the containers in this Location"),
+    AP_INIT_FLAG("ContainerAdmin", set_admin, NULL, ACCESS_CONF | RSRC_CONF,
+                 "On: POST to TENANT/SERVICE below this Location starts and stops containers"),
+    {.name = NULL},
+};
+#pragma GCC diagnostic pop

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MOD_CONTAINER_MODULE_H
+#define MOD_CONTAINER_MODULE_H
+
+/* What the files of the module share: the module itself, its state, its log. */
+
+#include <httpd.h>
+
+#include <http_config.h>
+#include <http_log.h>
+
+#include "mod_container/board.h"
+#include "mod_container/config.h"
+
+/* The one symbol that httpd looks for; the rest of the object is hidden. */
+extern module AP_MODULE_DECLARE_DATA container_module __attribute__((visibility("default")));
+APLOG_USE_MODULE(container);
+
+/* Set in post_config, read by all; lives as long as the configuration. */
+const struct module_state *module_state(void);
+
+/* This child's scoreboard; made in child_init. */
+struct board *module_board(void);
+
+#endif

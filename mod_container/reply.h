@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MOD_CONTAINER_REPLY_H
+#define MOD_CONTAINER_REPLY_H
+
+/*
+ * Small answers with a body of our own. All forbid storing and guessing of types. Each returns what
+ * the handler is to return.
+ */
+
+#include <httpd.h>
+#include <jansson.h>
+
+/* Headers that every page and answer of the module carries. */
+void reply_guard_headers(request_rec *r);
+
+/* One sentence as text/plain; it is cleaned (text.h) first. */
+int reply_text(request_rec *r, int status, const char *sentence);
+
+/* 405 with an Allow header. */
+int reply_method_not_allowed(request_rec *r, const char *allow);
+
+/* The answer to OPTIONS. */
+int reply_options(request_rec *r, const char *allow);
+
+/* A JSON object; takes over the reference. NULL (no memory) becomes a 500. */
+int reply_json(request_rec *r, int status, json_t *object);
+
+/* 503 for a visitor of a tenant's site: a small HTML page, or the server's own ErrorDocument 503.
+ */
+int reply_unavailable(request_rec *r, unsigned retry_after_seconds);
+
+/* Copies text into pool, cleaned (text.h); html also escapes it for HTML. */
+const char *reply_clean(apr_pool_t *pool, const char *text);
+const char *reply_html(apr_pool_t *pool, const char *text);
+
+#endif

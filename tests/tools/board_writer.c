@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writes a scoreboard for tests of its readers, with no supervisor: board_writer PATH SLOTS
+ *
+ * Takes one JSON object a line on standard input and answers "ok" or "error: ..." on standard
+ * output. {"slot": N, KEY: VALUE...} writes slot N anew; keys are fields of struct container_slot,
+ * "state" is a name, and each figure that is given is marked as known.
+ * {"freeze": true} stops the heartbeat, {"freeze": false} goes on, {"retire": true} marks the board
+ * retired and leaves it, {"inside": N} leaves slot N's sequence odd, as a writer that died there.
+ * The end of input removes the board.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "common/cleanup.h"
+#include "common/control.h"
+#include "common/scoreboard.h"
+#include "common/units.h"
+
+#define HEARTBEAT_MS    200
+#define LINE_MAX_LENGTH 8192
+
+enum field_kind { FIELD_U32, FIELD_I32, FIELD_U64, FIELD_TEXT };
+
+struct field {
+    const char *key;
+    enum field_kind kind;
+    size_t offset, size;
+    unsigned has;
+};
+
+#define FIELD(kind, name, bit)                                                                     \
+    {                                                                                              \
+#name, kind, offsetof(struct container_slot, name),                                        \
+            sizeof(((struct container_slot *)NULL)->name), bit                                     \
+    }
+
+static const struct field fields[] = {
+    FIELD(FIELD_TEXT, tenant, 0),
+    FIELD(FIELD_TEXT, service, 0),
+    FIELD(FIELD_TEXT, id, 0),
+    FIELD(FIELD_U32, replica, 0),
+    FIELD(FIELD_U32, pid, 0),
+    FIELD(FIELD_U64, started_realtime_usec, 0),
+    FIELD(FIELD_U64, started_boottime_usec, 0),
+    FIELD(FIELD_U64, state_since_boottime_usec, 0),
+    FIELD(FIELD_U64, next_start_boottime_usec, 0),
+    FIELD(FIELD_U32, endpoint_kind, 0),
+    FIELD(FIELD_U32, id_base, 0),
+    FIELD(FIELD_TEXT, endpoint_path, 0),
+    FIELD(FIELD_TEXT, address_ipv4, 0),
+    FIELD(FIELD_TEXT, address_ipv6, 0),
+    FIELD(FIELD_TEXT, image, 0),
+    FIELD(FIELD_U64, sampled_boottime_usec, 0),
+    FIELD(FIELD_U64, cpu_usage_usec, SLOT_HAS_CPU),
+    FIELD(FIELD_U32, cpu_percent_milli, SLOT_HAS_CPU),
+    FIELD(FIELD_U32, cpu_limit_milli, SLOT_HAS_CPU_LIMIT),
+    FIELD(FIELD_U64, memory_bytes, SLOT_HAS_MEMORY),
+    FIELD(FIELD_U64, memory_limit_bytes, SLOT_HAS_MEMORY_LIMIT),
+    FIELD(FIELD_U64, memory_peak_bytes, SLOT_HAS_MEMORY_PEAK),
+    FIELD(FIELD_U32, tasks, SLOT_HAS_TASKS),
+    FIELD(FIELD_U32, tasks_limit, SLOT_HAS_TASKS_LIMIT),
+    FIELD(FIELD_U64, io_read_bytes, SLOT_HAS_IO),
+    FIELD(FIELD_U64, io_write_bytes, SLOT_HAS_IO),
+    FIELD(FIELD_U64, io_read_rate, SLOT_HAS_IO),
+    FIELD(FIELD_U64, io_write_rate, SLOT_HAS_IO),
+    FIELD(FIELD_U64, net_receive_bytes, SLOT_HAS_NET),
+    FIELD(FIELD_U64, net_transmit_bytes, SLOT_HAS_NET),
+    FIELD(FIELD_U64, net_receive_rate, SLOT_HAS_NET),
+    FIELD(FIELD_U64, net_transmit_rate, SLOT_HAS_NET),
+    FIELD(FIELD_U32, restarts, 0),
+    FIELD(FIELD_U32, oom_kills, SLOT_HAS_OOM),
+    FIELD(FIELD_I32, exit_code, SLOT_HAS_EXIT),
+    FIELD(FIELD_U32, exit_signal, SLOT_HAS_EXIT),
+    FIELD(FIELD_U64, exit_realtime_usec, SLOT_HAS_EXIT),
+    FIELD(FIELD_TEXT, message, 0),
+};
+
+/* Text may hold "\xHH" for a byte that JSON cannot say. */
+static void store_text(char *to, size_t size, const char *from)
+{
+    size_t used = 0;
+
+    for (; *from && used + 1 < size; from++) {
+        if (from[0] == '\\' && from[1] == 'x' && from[2] && from[3]) {
+            char digits[3] = {from[2], from[3], '\0'};
+            to[used++] = (char)strtoul(digits, NULL, 16);
+            from += 3;
+        } else {
+            to[used++] = *from;
+        }
+    }
+    to[used] = '\0';
+}
+
+static int store(struct container_slot *slot, const struct field *field, const json_t *value)
+{
+    char *at = (char *)slot + field->offset;
+    json_int_t number = json_integer_value(value);
+
+    if (field->kind == FIELD_TEXT ? !json_is_string(value) : !json_is_integer(value))
+        return -EINVAL;
+    switch (field->kind) {
+    case FIELD_TEXT:
+        store_text(at, field->size, json_string_value(value));
+        break;
+    case FIELD_U64:
+        *(uint64_t *)at = (uint64_t)number;
+        break;
+    case FIELD_U32:
+        *(uint32_t *)at = (uint32_t)number;
+        break;
+    case FIELD_I32:
+        *(int32_t *)at = (int32_t)number;
+        break;
+    }
+    slot->has |= field->has;
+    return 0;
+}
+
+static int store_state(struct container_slot *slot, const json_t *value)
+{
+    for (uint32_t i = 0; i < CONTAINER_STATE_COUNT; i++)
+        if (json_is_string(value) &&
+            strcmp(container_state_name((enum container_state)i), json_string_value(value)) == 0) {
+            slot->state = i;
+            return 0;
+        }
+    return -EINVAL;
+}
+
+static int store_key(struct container_slot *slot, const char *key, const json_t *value)
+{
+    if (strcmp(key, "state") == 0)
+        return store_state(slot, value);
+    for (size_t i = 0; i < ARRAY_LENGTH(fields); i++)
+        if (strcmp(fields[i].key, key) == 0)
+            return store(slot, &fields[i], value);
+    return -EINVAL;
+}
+
+static int write_slot(struct scoreboard_writer *writer, uint32_t slots, json_t *order,
+                      const char **bad_key)
+{
+    struct container_slot slot = {.state = CONTAINER_RUNNING, .replica = 1};
+    json_int_t index = json_integer_value(json_object_get(order, "slot"));
+    json_t *value;
+
+    json_object_del(order, "slot");
+    json_object_foreach (order, *bad_key, value)
+        if (store_key(&slot, *bad_key, value) < 0)
+            return -EINVAL;
+    *bad_key = "slot";
+    if (index < 0 || (uint32_t)index >= slots)
+        return -ERANGE;
+    scoreboard_slot_write(writer, (uint32_t)index, &slot);
+    return 0;
+}
+
+/* The sequence word is a slot's first (docs/scoreboard.md). */
+static int die_inside(const char *path, json_int_t index)
+{
+    _cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
+    size_t size = SCOREBOARD_HEADER_SIZE + (size_t)(index + 1) * 1024;
+    char *memory =
+        fd < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (memory == MAP_FAILED)
+        return -errno;
+    *(uint64_t *)(memory + size - 1024) |= 1;
+    munmap(memory, size);
+    return 0;
+}
+
+struct board {
+    const char *path;
+    uint32_t slots;
+    struct scoreboard_writer *writer;
+    bool is_frozen;
+};
+
+static void obey(struct board *board, const char *line)
+{
+    json_error_t problem;
+    const char *bad_key = "";
+    _cleanup_json_ json_t *order = json_loads(line, JSON_REJECT_DUPLICATES, &problem);
+    int r = -EINVAL;
+
+    if (json_object_get(order, "slot"))
+        r = write_slot(board->writer, board->slots, order, &bad_key);
+    else if (json_is_boolean(json_object_get(order, "freeze"))) {
+        board->is_frozen = json_is_true(json_object_get(order, "freeze"));
+        r = 0;
+    } else if (json_is_true(json_object_get(order, "retire"))) {
+        scoreboard_writer_close(board->writer, false);
+        board->writer = NULL;
+        r = 0;
+    } else if (json_is_integer(json_object_get(order, "inside")))
+        r = die_inside(board->path, json_integer_value(json_object_get(order, "inside")));
+    if (r == 0)
+        puts("ok");
+    else
+        printf("error: %s %s\n", strerror(-r), bad_key);
+    fflush(stdout);
+}
+
+/* Reads one line without taking more from the descriptor, so that poll() stays true. 0 at the end.
+ */
+static int read_line(char *line, size_t size)
+{
+    size_t used = 0;
+
+    while (used + 1 < size && read(STDIN_FILENO, line + used, 1) == 1) {
+        if (line[used] == '\n') {
+            line[used] = '\0';
+            return 1;
+        }
+        used++;
+    }
+    return 0;
+}
+
+static void run(struct board *board)
+{
+    char line[LINE_MAX_LENGTH];
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+
+    for (;;) {
+        if (board->writer && !board->is_frozen)
+            scoreboard_heartbeat(board->writer, clock_boottime_usec());
+        int ready = poll(&input, 1, HEARTBEAT_MS);
+        if (ready < 0 && errno != EINTR)
+            return;
+        if (ready <= 0)
+            continue;
+        if (!read_line(line, sizeof(line)))
+            return;
+        obey(board, line);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct error error = ERROR_INIT;
+    struct board board = {.path = argc == 3 ? argv[1] : NULL};
+    uint64_t slots;
+
+    if (argc != 3 || parse_u64(argv[2], SCOREBOARD_SLOTS_MAX, &slots) < 0) {
+        fputs("usage: board_writer PATH SLOTS\n", stderr);
+        return 2;
+    }
+    board.slots = (uint32_t)slots;
+    struct scoreboard_info info = {.engine_pid = (uint32_t)getpid(),
+                                   .cpus = 2,
+                                   .engine_started_realtime_usec = clock_realtime_usec(),
+                                   .engine_started_boottime_usec = clock_boottime_usec(),
+                                   .sample_interval_usec = 1000000,
+                                   .memory_total_bytes = UINT64_C(8) << 30,
+                                   .version = "0.1.0-test"};
+    if (scoreboard_create(board.path, board.slots, (unsigned)getegid(), &info, &board.writer,
+                          &error) < 0) {
+        fprintf(stderr, "board_writer: %s\n", error.message);
+        return 1;
+    }
+    puts("ready");
+    fflush(stdout);
+    run(&board);
+    scoreboard_writer_close(board.writer, true);
+    return 0;
+}
