@@ -17,7 +17,7 @@ static int take_digits(const char **text, uint64_t max, uint64_t *value)
         return -EINVAL;
     for (; isdigit((unsigned char)*at); at++) {
         uint64_t digit = (uint64_t)(*at - '0');
-        if (number > (max - digit) / 10)
+        if (digit > max || number > (max - digit) / 10)
             return -ERANGE;
         number = number * 10 + digit;
     }
