@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RUNTIME_CGROUP_INTERNAL_H
+#define RUNTIME_CGROUP_INTERNAL_H
+
+/*
+ * What the files of the cgroup noun share; nobody else includes it but their unit test.
+ *
+ *     cgroup_mounts.c  finds and opens the hierarchies: the driver
+ *     cgroup.c         groups: create, open, apply, attach
+ *     cgroup_tasks.c   their tasks: list, freeze, signal, kill, destroy
+ *     cgroup_sample.c  figures, read from descriptors that stay open
+ *     cgroup_v1.c, cgroup_v2.c   what differs between the versions, as a table of functions each
+ *     cgroup_device.c  the devices rule of v2, a BPF program
+ *     cgroup_file.c    reading and writing the small files of a group
+ *
+ * The version belongs to a hierarchy, not to the machine: on a hybrid machine each limit is set
+ * where its controller lives, whichever version that is.
+ */
+
+#include <linux/bpf.h>
+
+#include "supervisor/runtime/cgroup.h"
+
+#define CGROUP_HIERARCHIES_MAX 16 /* the kernel has 14 controllers */
+#define CGROUP_CONTROLLERS     8  /* bits of enum cgroup_controller */
+#define CGROUP_FILE_MAX        16384
+#define CGROUP_FIGURES_MAX     24
+#define CGROUP_DEPTH_MAX       128 /* of child groups looked into for tasks, two descriptors each */
+
+enum cgroup_limit {
+    LIMIT_MEMORY,
+    LIMIT_CPU,
+    LIMIT_PIDS,
+    LIMIT_IO,
+    LIMIT_DEVICES,
+    LIMIT_COUNT,
+};
+
+/*
+ * Where a figure stands: the whole file is one number, or lines and words "key number",
+ * "key=number" hold it, and then all of them are added up (one for each block device). Figures of
+ * one file stand next to each other in the tables, for the file is read once.
+ */
+struct cgroup_figure {
+    const char *file;
+    const char *key;  /* NULL: the whole file */
+    uint32_t has;     /* CGROUP_HAS_* */
+    size_t offset;    /* of the uint64_t in struct cgroup_sample */
+    uint64_t divisor; /* 0: 1 */
+    bool is_zero_if_absent;
+};
+
+/* "max" and v1's largest long: a number from here on is no limit. */
+#define CGROUP_UNLIMITED (UINT64_C(1) << 62)
+
+/* One version of cgroups. directory is the group's in the hierarchy that has the controller. */
+struct cgroup_ops {
+    int (*set[LIMIT_COUNT])(int directory, const struct cgroup_resources *resources,
+                            struct error *error);
+    int (*freeze)(int directory, bool freeze);
+    int (*is_frozen)(int directory); /* 1, 0 or a negative errno */
+    const struct cgroup_figure *figures;
+    size_t figure_count;
+};
+
+extern const struct cgroup_ops cgroup_v1_ops;
+extern const struct cgroup_ops cgroup_v2_ops;
+
+/* A mount of one hierarchy, as mountinfo (proc(5)) tells it. */
+struct cgroup_mount {
+    char directory[64]; /* below /sys/fs/cgroup; "" for the mount there */
+    char options[64];   /* v1: the controllers, as mount(2) takes them; v2: "" */
+    unsigned controllers;
+    bool is_v2;
+    bool is_read_only;
+    unsigned major, minor; /* st_dev */
+};
+
+struct cgroup_hierarchy {
+    struct cgroup_mount mount;
+    const struct cgroup_ops *ops;
+    int root; /* directory descriptor */
+};
+
+struct cgroup_driver {
+    enum cgroup_mode mode;
+    unsigned controllers;
+    size_t count;
+    struct cgroup_hierarchy hierarchies[CGROUP_HIERARCHIES_MAX];
+    int v2;                       /* index of the v2 tree, or -1 */
+    int home[CGROUP_CONTROLLERS]; /* index of the hierarchy that has the controller, or -1 */
+};
+
+/* A file that stays open for samples; figure is the first of its file in the table that ends at
+ * end. */
+struct cgroup_open_figure {
+    int fd;
+    const struct cgroup_figure *figure, *end;
+};
+
+struct cgroup {
+    struct cgroup_driver *driver;
+    char *path;
+    int directories[CGROUP_HIERARCHIES_MAX]; /* -1: the group is not in this hierarchy */
+    bool is_sampled;                         /* the figures' files have been opened */
+    size_t figure_count;
+    struct cgroup_open_figure figures[CGROUP_FIGURES_MAX];
+};
+
+#define CGROUP_DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+
+static inline void cleanup_cgroup(struct cgroup **cgroup)
+{
+    cgroup_close(*cgroup);
+}
+#define _cleanup_cgroup_ __attribute__((cleanup(cleanup_cgroup)))
+
+/* ---- cgroup.c ---- */
+
+/* Whether path may name a group; -EINVAL with a sentence. */
+int cgroup_path_check(const char *path, struct error *error);
+/* What a message calls the hierarchy: "memory", "cpu,cpuacct", "cgroup2". */
+const char *cgroup_hierarchy_name(const struct cgroup_hierarchy *hierarchy);
+
+/* ---- cgroup_mounts.c ---- */
+
+/*
+ * Takes one line of mountinfo apart. Returns 1 and the mount when it is a cgroup hierarchy at or
+ * below /sys/fs/cgroup that has a controller we use or is the v2 tree; 0 for any other line;
+ * -EINVAL for a line that is no mountinfo line. The line is changed.
+ */
+int cgroup_mount_parse(char *line, struct cgroup_mount *mount);
+/* The controllers named in a list separated by any of the separators, or-ed. */
+unsigned cgroup_controllers_parse(const char *list, const char *separators);
+/* The kernel's name of one controller for v1 ("blkio") or v2 ("io"). */
+const char *cgroup_controller_name(enum cgroup_controller controller, bool is_v2);
+
+/* ---- cgroup_file.c; 0 or a negative errno unless said otherwise ---- */
+
+int cgroup_file_write(int directory, const char *file, const char *value);
+/* Reads a whole file of less than size bytes, NUL-terminated; -EFBIG if larger. */
+int cgroup_file_read(int directory, const char *file, char *buffer, size_t size);
+/* A file that holds one number; "max" is UINT64_MAX. */
+int cgroup_file_number(int directory, const char *file, uint64_t *value);
+/*
+ * Writes the value of an OCI key, with a message that names both. A file that is not there is
+ * -EOPNOTSUPP: this kernel cannot set that limit.
+ */
+int cgroup_file_set(int directory, const char *key, const char *file, const char *value,
+                    struct error *error);
+int cgroup_file_set_number(int directory, const char *key, const char *file, int64_t value,
+                           struct error *error);
+/* Adds up the numbers after "key" and a blank or '=', at the start of a word; returns how many. */
+size_t cgroup_text_sum(const char *text, const char *key, uint64_t *sum);
+/* A text that is one number, with or without a line feed, or "max" (UINT64_MAX). */
+int cgroup_text_number(const char *text, uint64_t *value);
+
+/* ---- cgroup_v2.c ---- */
+
+/* cpu.weight (1..10000) for OCI's shares (2..262144). */
+unsigned cgroup_weight_of_shares(uint64_t shares);
+
+/* ---- cgroup_device.c ---- */
+
+#define CGROUP_DEVICE_RULES_MAX 256
+/* Six instructions at the start, at most eight a rule, two at the end. */
+#define CGROUP_DEVICE_PROGRAM_MAX (6 + 8 * CGROUP_DEVICE_RULES_MAX + 2)
+
+/*
+ * Checks that every rule has a type, numbers and accesses that exist, and that there are not too
+ * many.
+ */
+int cgroup_device_check(const struct cgroup_resources *resources, struct error *error);
+/*
+ * Assembles the program for rules that were checked: for each kind of access the last rule that
+ * matches decides, and what no rule allows is denied. Returns the number of instructions, of which
+ * program holds CGROUP_DEVICE_PROGRAM_MAX.
+ */
+size_t cgroup_device_assemble(const struct cgroup_device_rule *rules, size_t count,
+                              struct bpf_insn *program);
+/* Loads and attaches the program in the place of those that the group has. */
+int cgroup_device_attach(int directory, const struct cgroup_resources *resources,
+                         struct error *error);
+
+#endif

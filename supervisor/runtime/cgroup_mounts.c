@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/runtime/cgroup_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/units.h"
+
+#define CGROUP_ROOT     "/sys/fs/cgroup"
+#define MOUNTINFO       "/proc/self/mountinfo"
+#define MOUNTINFO_LINE  8192   /* longer lines are other file systems' (overlay with many layers) */
+#define MOUNTINFO_MAX   200000 /* twice the kernel's default fs.mount-max */
+#define SUPERVISOR_LEAF "supervisor"
+
+/* In the order of the bits of enum cgroup_controller. NULL: not a controller of that version. */
+static const struct {
+    const char *v1, *v2;
+} controllers[CGROUP_CONTROLLERS] = {
+    {"cpu", "cpu"},  {"cpuacct", NULL}, {"memory", "memory"}, {"pids", "pids"},
+    {"blkio", "io"}, {"devices", NULL}, {"freezer", NULL},    {"cpuset", "cpuset"},
+};
+
+/* What every v2 group can do without a controller: cpu.stat, cgroup.freeze, a BPF devices rule. */
+#define V2_ALWAYS (CGROUP_CPUACCT | CGROUP_FREEZER | CGROUP_DEVICES)
+
+const char *cgroup_controller_name(enum cgroup_controller controller, bool is_v2)
+{
+    for (size_t i = 0; i < CGROUP_CONTROLLERS; i++)
+        if (controller == 1u << i)
+            return is_v2 && controllers[i].v2 ? controllers[i].v2 : controllers[i].v1;
+    return "unknown";
+}
+
+unsigned cgroup_controllers_parse(const char *list, const char *separators)
+{
+    unsigned found = 0;
+
+    while (*(list += strspn(list, separators))) {
+        size_t length = strcspn(list, separators);
+        for (size_t i = 0; i < CGROUP_CONTROLLERS; i++) {
+            const char *names[] = {controllers[i].v1, controllers[i].v2};
+            for (size_t j = 0; j < ARRAY_LENGTH(names); j++)
+                if (names[j] && strlen(names[j]) == length && strncmp(list, names[j], length) == 0)
+                    found |= 1u << i;
+        }
+        list += length;
+    }
+    return found;
+}
+
+/* ---- mountinfo ---- */
+
+/* Undoes proc(5)'s \ooo escapes in place. */
+static int unescape(char *text)
+{
+    char *to = text;
+
+    for (const char *from = text; *from; to++) {
+        if (*from != '\\') {
+            *to = *from++;
+            continue;
+        }
+        unsigned value = 0;
+        for (int i = 1; i <= 3; i++) {
+            if (from[i] < '0' || from[i] > '7')
+                return -EINVAL;
+            value = value * 8 + (unsigned)(from[i] - '0');
+        }
+        if (value == 0 || value > 255)
+            return -EINVAL;
+        *to = (char)value;
+        from += 4;
+    }
+    *to = '\0';
+    return 0;
+}
+
+static bool has_option(const char *options, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (const char *at = options; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, name, length) == 0 && (at[length] == ',' || at[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+/* "cpu,cpuacct" out of "rw,cpu,cpuacct,release_agent=..."; -ENAMETOOLONG if it does not fit. */
+static int controller_options(char *super_options, char *buffer, size_t size)
+{
+    char *option;
+    size_t used = 0;
+
+    buffer[0] = '\0';
+    while ((option = strsep(&super_options, ","))) {
+        if (!cgroup_controllers_parse(option, ","))
+            continue;
+        int n = snprintf(buffer + used, size - used, "%s%s", used ? "," : "", option);
+        if (n < 0 || (size_t)n >= size - used)
+            return -ENAMETOOLONG;
+        used += (size_t)n;
+    }
+    return 0;
+}
+
+static int device_number(char *text, unsigned *major, unsigned *minor)
+{
+    char *colon = strchr(text, ':');
+    uint64_t values[2];
+
+    if (!colon)
+        return -EINVAL;
+    *colon = '\0';
+    if (parse_u64(text, UINT32_MAX, &values[0]) < 0 ||
+        parse_u64(colon + 1, UINT32_MAX, &values[1]) < 0)
+        return -EINVAL;
+    *major = (unsigned)values[0];
+    *minor = (unsigned)values[1];
+    return 0;
+}
+
+/*
+ * proc(5): 36 35 98:0 /root /mount/point rw,noatime master:1 - type source super_options
+ *          0  1  2    3     4            5          6...     -
+ */
+int cgroup_mount_parse(char *line, struct cgroup_mount *mount)
+{
+    char *fields[6], *type, *word;
+
+    memset(mount, 0, sizeof(*mount));
+    line[strcspn(line, "\n")] = '\0';
+    for (size_t i = 0; i < ARRAY_LENGTH(fields); i++)
+        if (!(fields[i] = strsep(&line, " ")) || !*fields[i])
+            return -EINVAL;
+    do
+        word = strsep(&line, " ");
+    while (word && strcmp(word, "-") != 0);
+    type = strsep(&line, " ");
+    if (!type || !strsep(&line, " ") || !line)
+        return -EINVAL;
+
+    mount->is_v2 = strcmp(type, "cgroup2") == 0;
+    if (!mount->is_v2 && strcmp(type, "cgroup") != 0)
+        return 0;
+    if (device_number(fields[2], &mount->major, &mount->minor) < 0 || unescape(fields[4]) < 0)
+        return -EINVAL;
+    if (strncmp(fields[4], CGROUP_ROOT, strlen(CGROUP_ROOT)) != 0)
+        return 0;
+    const char *directory = fields[4] + strlen(CGROUP_ROOT);
+    if (*directory && *directory != '/')
+        return 0;
+    directory += *directory == '/';
+    if (strlen(directory) >= sizeof(mount->directory))
+        return 0;
+    strcpy(mount->directory, directory);
+    mount->is_read_only = has_option(fields[5], "ro") || has_option(line, "ro");
+    if (mount->is_v2)
+        return 1;
+    if (controller_options(line, mount->options, sizeof(mount->options)) < 0)
+        return 0;
+    mount->controllers = cgroup_controllers_parse(mount->options, ",");
+    /* No limit of ours needs cpuset, and a v1 group of it takes no task before it has been set up.
+     */
+    return mount->controllers & ~(unsigned)CGROUP_CPUSET ? 1 : 0;
+}
+
+/* ---- the driver ---- */
+
+/*
+ * The mount's root directory, if it is what is visible at its place: a later mount may hide it, and
+ * then the directory there is of another file system.
+ */
+static int open_root(const struct cgroup_mount *mount)
+{
+    char path[sizeof(CGROUP_ROOT) + sizeof(mount->directory) + 1];
+    struct statfs filesystem;
+    struct stat status;
+
+    snprintf(path, sizeof(path), "%s/%s", CGROUP_ROOT, mount->directory);
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (fstatfs(fd, &filesystem) < 0 || fstat(fd, &status) < 0)
+        return -errno;
+    if ((unsigned long)filesystem.f_type !=
+        (mount->is_v2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC))
+        return -ENOENT;
+    if (major(status.st_dev) != mount->major || minor(status.st_dev) != mount->minor)
+        return -ENOENT;
+    return steal_fd(&fd);
+}
+
+static unsigned v2_controllers(int directory)
+{
+    char text[512];
+
+    if (cgroup_file_read(directory, "cgroup.controllers", text, sizeof(text)) < 0)
+        return 0;
+    return cgroup_controllers_parse(text, " \n");
+}
+
+static void add_hierarchy(struct cgroup_driver *driver, const struct cgroup_mount *mount)
+{
+    unsigned known = 0;
+
+    for (size_t i = 0; i < driver->count; i++)
+        known |= driver->hierarchies[i].mount.controllers;
+    /* A second mount of the same thing is no other hierarchy. */
+    if (driver->count == CGROUP_HIERARCHIES_MAX || (mount->is_v2 && driver->v2 >= 0) ||
+        (!mount->is_v2 && (known & mount->controllers)))
+        return;
+    int root = open_root(mount);
+    if (root < 0)
+        return;
+    if (mount->is_v2)
+        driver->v2 = (int)driver->count;
+    driver->hierarchies[driver->count++] = (struct cgroup_hierarchy){
+        .mount = *mount,
+        .ops = mount->is_v2 ? &cgroup_v2_ops : &cgroup_v1_ops,
+        .root = root,
+    };
+}
+
+static int read_mounts(struct cgroup_driver *driver, bool *has_read_only, struct error *error)
+{
+    _cleanup_free_ char *line = malloc(MOUNTINFO_LINE);
+    _cleanup_fclose_ FILE *file = fopen(MOUNTINFO, "re");
+    bool is_rest = false; /* of a line that was too long */
+
+    if (!line)
+        return error_sys(error, ENOMEM, "%s", MOUNTINFO);
+    if (!file)
+        return error_sys(error, errno, "%s", MOUNTINFO);
+    for (int i = 0; i < MOUNTINFO_MAX && fgets(line, MOUNTINFO_LINE, file); i++) {
+        struct cgroup_mount mount;
+        bool is_whole = strchr(line, '\n') && !is_rest;
+        is_rest = !strchr(line, '\n');
+        if (!is_whole || cgroup_mount_parse(line, &mount) <= 0)
+            continue;
+        if (mount.is_read_only)
+            *has_read_only = true;
+        else
+            add_hierarchy(driver, &mount);
+    }
+    return ferror(file) ? error_sys(error, EIO, "%s", MOUNTINFO) : 0;
+}
+
+/* Decides where each controller lives: a v1 hierarchy has it to itself, but freezing is v2's. */
+static void settle_homes(struct cgroup_driver *driver)
+{
+    driver->controllers = 0;
+    for (int bit = 0; bit < CGROUP_CONTROLLERS; bit++) {
+        driver->home[bit] = -1;
+        for (size_t i = 0; i < driver->count; i++)
+            if (driver->hierarchies[i].mount.controllers & (1u << bit) &&
+                (driver->home[bit] < 0 || driver->home[bit] == driver->v2))
+                driver->home[bit] = (int)i;
+        if (1u << bit == CGROUP_FREEZER && driver->v2 >= 0)
+            driver->home[bit] = driver->v2;
+        if (driver->home[bit] >= 0)
+            driver->controllers |= 1u << bit;
+    }
+}
+
+static void cleanup_driver(struct cgroup_driver **driver)
+{
+    cgroup_driver_close(*driver);
+}
+
+int cgroup_driver_open(struct cgroup_driver **out, struct error *error)
+{
+    _cleanup_(cleanup_driver) struct cgroup_driver *driver = calloc(1, sizeof(*driver));
+    bool has_read_only = false;
+
+    *out = NULL;
+    if (!driver)
+        return error_sys(error, ENOMEM, "cgroup");
+    driver->v2 = -1;
+    int r = read_mounts(driver, &has_read_only, error);
+    if (r < 0)
+        return r;
+    if (driver->count == 0)
+        return error_set(error, ENOENT,
+                         has_read_only
+                             ? "no usable cgroup mount: what is at %s is read-only; remount it "
+                               "writable (mount -o remount,rw)"
+                             : "no cgroup mount found at %s; mount one (mount -t cgroup2 cgroup2 "
+                               "/sys/fs/cgroup)",
+                         CGROUP_ROOT);
+    if (driver->v2 >= 0) {
+        struct cgroup_hierarchy *v2 = &driver->hierarchies[driver->v2];
+        v2->mount.controllers = V2_ALWAYS | v2_controllers(v2->root);
+    }
+    settle_homes(driver);
+    driver->mode = driver->v2 < 0 ? CGROUP_V1 : driver->count == 1 ? CGROUP_V2 : CGROUP_HYBRID;
+    *out = steal_ptr(driver);
+    return 0;
+}
+
+void cgroup_driver_close(struct cgroup_driver *driver)
+{
+    if (!driver)
+        return;
+    for (size_t i = 0; i < driver->count; i++)
+        close(driver->hierarchies[i].root);
+    free(driver);
+}
+
+enum cgroup_mode cgroup_driver_mode(const struct cgroup_driver *driver)
+{
+    return driver->mode;
+}
+
+unsigned cgroup_driver_controllers(const struct cgroup_driver *driver)
+{
+    return driver->controllers;
+}
+
+bool cgroup_driver_mount(const struct cgroup_driver *driver, size_t i, const char **directory,
+                         const char **type, const char **options)
+{
+    if (i >= driver->count)
+        return false;
+    const struct cgroup_mount *mount = &driver->hierarchies[i].mount;
+    *directory = mount->directory;
+    *type = mount->is_v2 ? "cgroup2" : "cgroup";
+    *options = mount->options;
+    return true;
+}
+
+/* ---- where a supervisor may make its groups ---- */
+
+/* The caller's own group in the v2 tree; "" when it cannot be said or is the root. */
+static int own_group(char *path, size_t size)
+{
+    _cleanup_fclose_ FILE *file = fopen("/proc/self/cgroup", "re");
+    char line[PATH_MAX + 8];
+
+    path[0] = '\0';
+    if (!file)
+        return -errno;
+    while (fgets(line, sizeof(line), file)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, "0::/", 4) != 0)
+            continue;
+        /* Outside of our cgroup namespace's view, or just removed: nothing to build on. */
+        if (!line[4] || strstr(line, "/..") || strstr(line, " (deleted)"))
+            return 0;
+        return snprintf(path, size, "%s", line + 3) < (int)size ? 0 : -ENAMETOOLONG;
+    }
+    return 0;
+}
+
+/* systemd marks what it has delegated (systemd's "Control Group APIs and Delegation"). */
+static bool is_delegated(int root, const char *path)
+{
+    static const char *const marks[] = {"trusted.delegate", "user.delegate"};
+    _cleanup_close_ int fd = openat(root, path + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    for (size_t i = 0; fd >= 0 && i < ARRAY_LENGTH(marks); i++) {
+        char value;
+        if (fgetxattr(fd, marks[i], &value, 1) == 1 && value == '1')
+            return true;
+    }
+    return false;
+}
+
+/* Cuts "/a/b/supervisor" to "/a/b"; false when the last name is another. */
+static bool cut_leaf(char *path)
+{
+    char *slash = strrchr(path, '/');
+
+    if (!slash || slash == path || strcmp(slash + 1, SUPERVISOR_LEAF) != 0)
+        return false;
+    *slash = '\0';
+    return true;
+}
+
+static int move_to_leaf(int root, const char *base, struct error *error)
+{
+    char path[PATH_MAX + sizeof("/" SUPERVISOR_LEAF)];
+
+    snprintf(path, sizeof(path), "%s/%s", base, SUPERVISOR_LEAF);
+    if (mkdirat(root, path + 1, 0755) < 0 && errno != EEXIST)
+        return error_sys(error, errno, "create cgroup %s", path);
+    _cleanup_close_ int fd = openat(root, path + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return error_sys(error, errno, "open cgroup %s", path);
+    int r = cgroup_file_write(fd, "cgroup.procs", "0");
+    return r < 0 ? error_sys(error, -r, "move the supervisor into cgroup %s", path) : 0;
+}
+
+int cgroup_driver_base(struct cgroup_driver *driver, char *base, struct error *error)
+{
+    char path[PATH_MAX];
+
+    base[0] = '\0';
+    if (driver->mode != CGROUP_V2)
+        return 0;
+    struct cgroup_hierarchy *v2 = &driver->hierarchies[driver->v2];
+    int r = own_group(path, sizeof(path));
+    if (r < 0)
+        return error_sys(error, -r, "/proc/self/cgroup");
+    if (!*path)
+        return 0;
+    if (is_delegated(v2->root, path)) {
+        r = move_to_leaf(v2->root, path, error);
+        if (r < 0)
+            return r;
+    } else if (!cut_leaf(path) || !is_delegated(v2->root, path)) {
+        return 0;
+    }
+    /* What was delegated may be less than what the machine has. */
+    _cleanup_close_ int fd = openat(v2->root, path + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return error_sys(error, errno, "open cgroup %s", path);
+    v2->mount.controllers = V2_ALWAYS | v2_controllers(fd);
+    settle_homes(driver);
+    strcpy(base, path);
+    return 0;
+}
