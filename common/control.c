@@ -189,8 +189,8 @@ static int judge_answer(const json_t *answer, enum control_code *code, struct er
                          (long long)version, CONTROL_VERSION);
     if (json_is_true(json_object_get(answer, "ok")))
         return 0;
-    if (code)
-        *code = control_code_from_name(name ? name : "failed");
+    if (code && (!name || (*code = control_code_from_name(name)) == CONTROL_OK))
+        *code = CONTROL_FAILED;
     return error_set(error, EREMOTEIO, "%s", message ? message : "refused without a reason");
 }
 
@@ -204,15 +204,17 @@ int control_call(const char *socket_path, json_t *request, int timeout_ms, json_
         return error_sys(error, ENOMEM, "write a control message");
     _cleanup_close_ int fd = connect_socket(socket_path, error);
     if (fd < 0)
-        return error ? -error->code : -EIO;
+        return fd;
     int r = send_until(fd, request, deadline_ms, error);
-    /* A peer that refuses us answers and closes before it reads: the answer is there all the same. */
-    if (r < 0 && r != -EPIPE)
+    /* A supervisor that refused at once ("busy") and closed has left its answer to be read. */
+    if (r < 0 && r != -EPIPE && r != -ECONNRESET)
         return r;
     r = wait_until(fd, POLLIN, deadline_ms);
     if (r < 0)
         return error_sys(error, -r, "the supervisor gave no answer within %d ms", timeout_ms);
     r = control_receive(fd, &received, error);
+    if (r == -ECONNRESET) /* told once, in front of what the peer had sent before it closed */
+        r = control_receive(fd, &received, error);
     if (r < 0)
         return r;
     if (r == 0)

@@ -60,6 +60,7 @@ struct scoreboard_writer {
 
 struct scoreboard_reader {
     struct mapping map;
+    bool is_of_this_boot;
 };
 
 static const struct {
@@ -115,8 +116,6 @@ static int map_file(int fd, size_t size, int protection, struct mapping *map)
     return 0;
 }
 
-/* ---- writer ---- */
-
 static void read_boot_id(char *buffer, size_t size)
 {
     _cleanup_fclose_ FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
@@ -126,10 +125,11 @@ static void read_boot_id(char *buffer, size_t size)
         buffer[strcspn(buffer, "\n")] = '\0';
 }
 
+/* ---- writer ---- */
+
 /* Tells the readers of a board left behind by an earlier engine to look for the new one. */
-static void retire_old_board(const char *path)
+static void retire_old_board(int fd)
 {
-    _cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     struct stat st;
     struct mapping map = {0};
 
@@ -195,14 +195,17 @@ int scoreboard_create(const char *path, uint32_t slot_count, unsigned gid,
     struct scoreboard_writer *made = calloc(1, sizeof(*made));
     if (!made)
         return error_sys(error, ENOMEM, "scoreboard");
+    _cleanup_close_ int old = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     int r = build_file(building, slot_count, gid, &made->map, error);
     if (r == 0) {
         fill_header(made->map.header, slot_count, info);
         snprintf(made->path, sizeof(made->path), "%s", path);
-        retire_old_board(path);
         if (rename(building, path) < 0)
             r = error_sys(error, errno, "rename %s to %s", building, path);
     }
+    /* Only now: who finds the old one retired and opens the path again gets the new one. */
+    if (r == 0)
+        retire_old_board(old);
     if (r < 0) {
         if (made->map.header)
             munmap(made->map.header, made->map.size);
@@ -272,9 +275,23 @@ static int check_layout(const char *path, const struct scoreboard_header *header
     return 0;
 }
 
+/*
+ * A root directory on a disk outlives a reboot, and CLOCK_BOOTTIME starts anew: a heartbeat of an
+ * earlier boot may lie ahead of now and would seem young for days.
+ */
+static bool is_of_this_boot(const struct scoreboard_header *header)
+{
+    char boot_id[sizeof(header->boot_id)];
+
+    read_boot_id(boot_id, sizeof(boot_id));
+    return !boot_id[0] || !header->boot_id[0] ||
+           memcmp(boot_id, header->boot_id, sizeof(boot_id)) == 0;
+}
+
 int scoreboard_open(const char *path, struct scoreboard_reader **reader, struct error *error)
 {
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    /* O_NONBLOCK: a FIFO in its place is refused below instead of waited on. */
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct stat st;
 
     if (fd < 0)
@@ -296,6 +313,7 @@ int scoreboard_open(const char *path, struct scoreboard_reader **reader, struct 
         scoreboard_close(made);
         return r;
     }
+    made->is_of_this_boot = is_of_this_boot(made->map.header);
     *reader = made;
     return 0;
 }
@@ -412,7 +430,9 @@ bool scoreboard_is_live(const struct scoreboard_reader *reader, uint64_t *age_us
     uint64_t allowed = 3 * info.sample_interval_usec;
     if (allowed < LIVE_FLOOR_USEC)
         allowed = LIVE_FLOOR_USEC;
+    if (!reader->is_of_this_boot)
+        age = now;
     if (age_usec)
         *age_usec = age;
-    return !info.retired && age <= allowed;
+    return reader->is_of_this_boot && !info.retired && age <= allowed;
 }

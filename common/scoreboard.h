@@ -206,9 +206,9 @@ int scoreboard_find(const struct scoreboard_reader *reader, const char *tenant, 
                     uint32_t *hint, struct container_slot *slot);
 
 /*
- * Whether the engine that writes this board answers for it: not retired, and the last heartbeat
- * younger than three sample intervals (at least 5 s). age_usec, unless NULL, gets the heartbeat's
- * age.
+ * Whether the engine that writes this board answers for it: written since the machine booted, not
+ * retired, and the last heartbeat younger than three sample intervals (at least 5 s). age_usec,
+ * unless NULL, gets the heartbeat's age; for a board of an earlier boot, the time since this boot.
  */
 bool scoreboard_is_live(const struct scoreboard_reader *reader, uint64_t *age_usec);
 

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
+/* Far beyond what anybody waits for, and the sum of two is still no overflow. */
+#define DURATION_MAX_USEC (UINT64_C(0x7fffffffffffffff) / 2)
+
 /* Reads digits at *text and moves past them; -EINVAL when there are none. */
 static int take_digits(const char **text, uint64_t max, uint64_t *value)
 {
@@ -77,7 +80,7 @@ int parse_size(const char *text, uint64_t *bytes)
     } units[] = {{"", 0},    {"b", 0},  {"k", 10},  {"kb", 10}, {"m", 20},
                  {"mb", 20}, {"g", 30}, {"gb", 30}, {"t", 40},  {"tb", 40}};
     uint64_t whole, milli;
-    int r = take_digits(&text, UINT64_MAX / 1000, &whole);
+    int r = take_digits(&text, INT64_MAX, &whole);
 
     if (r < 0)
         return r;
@@ -107,7 +110,7 @@ int parse_duration(const char *text, uint64_t *usec)
     if (!*text)
         return -EINVAL;
     if (text[strspn(text, "0123456789")] == '\0') {
-        int r = parse_u64(text, UINT64_MAX / 2000000, &total);
+        int r = parse_u64(text, DURATION_MAX_USEC / 1000000, &total);
         *usec = total * 1000000;
         return r;
     }
@@ -123,9 +126,9 @@ int parse_duration(const char *text, uint64_t *usec)
         if (unit == 0)
             return -EINVAL;
         text += length;
-        total += number * unit; /* at most 2^32 * 3.6e9 a part; the sum is checked */
-        if (total > INT64_MAX / 2)
+        if (number > (DURATION_MAX_USEC - total) / unit)
             return -ERANGE;
+        total += number * unit;
     }
     *usec = total;
     return 0;
