@@ -79,19 +79,22 @@ class FakeSupervisor:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
-        with connection:
-            while data := connection.recv(MESSAGE_MAX + 1):
-                request = json.loads(data)
-                self.requests.append(request)
-                answer = check(request) or self.answers[request["verb"]](request)
-                if answer is None:
-                    return
-                if isinstance(answer, dict):
-                    answer = json.dumps({"version": 1, "ok": True, **answer}).encode()
-                try:
-                    connection.send(answer)
-                except BrokenPipeError:
-                    return  # the client went away while it was waited on
+        try:
+            with connection:
+                self._answer(connection)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the client went away while it was waited on
+
+    def _answer(self, connection):
+        while data := connection.recv(MESSAGE_MAX + 1):
+            request = json.loads(data)
+            self.requests.append(request)
+            answer = check(request) or self.answers[request["verb"]](request)
+            if answer is None:
+                return
+            if isinstance(answer, dict):
+                answer = json.dumps({"version": 1, "ok": True, **answer}).encode()
+            connection.send(answer)
 
     def close(self):
         if self.listener.fileno() < 0:
