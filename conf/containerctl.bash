@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of containerctl for bash. Put it into /usr/share/bash-completion/completions/containerctl
+# or read it with ". containerctl.bash".
+
+# The names of services and, unless $1 is "services", of tenants. Asks the supervisor that the command
+# line names; a scoreboard that is not there gives no names.
+_containerctl_names() {
+    local root=() i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        [[ ${COMP_WORDS[i]} == --root ]] && root=(--root "${COMP_WORDS[i + 1]}")
+    done
+    timeout 2 "${COMP_WORDS[0]}" "${root[@]}" ps -aq 2>/dev/null | while IFS=/ read -r tenant service; do
+        [[ $1 == tenants ]] || printf '%s/%s\n' "$tenant" "$service"
+        [[ $1 == services ]] || printf '%s\n' "$tenant"
+    done | sort -u
+}
+
+# The verb of the command line: the first word that is no option and no option's value.
+_containerctl_verb() {
+    local i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        --root | --socket | --output | -o) ((i++)) ;;
+        -*) ;;
+        *)
+            printf '%s' "${COMP_WORDS[i]}"
+            return
+            ;;
+        esac
+    done
+}
+
+_containerctl() {
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb words=
+    local everywhere="--output --root --socket --debug --help"
+    COMPREPLY=()
+    verb=$(_containerctl_verb)
+
+    case $before in
+    --root)
+        mapfile -t COMPREPLY < <(compgen -d -- "$word")
+        return
+        ;;
+    --socket)
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+        ;;
+    -o | --output) words="table wide json" ;;
+    -s | --signal) words="HUP INT QUIT KILL USR1 USR2 TERM CONT STOP" ;;
+    --stream) words="stdout stderr" ;;
+    --tail) words="all 10 100 1000" ;;
+    --timeout) words="10 30 60" ;;
+    esac
+    if [[ -z $words ]]; then
+        case $verb:$word in
+        :-*) words=$everywhere ;;
+        :*) words="ps inspect start stop restart pause resume kill logs apply version help" ;;
+        ps:-*) words="--all --quiet --no-trunc $everywhere" ;;
+        kill:-*) words="--signal --timeout --no-wait $everywhere" ;;
+        start:-* | stop:-* | restart:-* | pause:-* | resume:-*) words="--timeout --no-wait $everywhere" ;;
+        logs:-*) words="--follow --tail --timestamps --stream $everywhere" ;;
+        *:-*) words=$everywhere ;;
+        ps:*) words=$(_containerctl_names tenants) ;;
+        inspect:* | logs:*) words=$(_containerctl_names services) ;;
+        start:* | stop:* | restart:* | pause:* | resume:* | kill:*) words=$(_containerctl_names all) ;;
+        help:*) words="ps inspect start stop restart pause resume kill logs apply version" ;;
+        esac
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+
+complete -F _containerctl containerctl
