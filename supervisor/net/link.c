@@ -52,7 +52,7 @@ int link_add_bridge(struct netlink *netlink, const char *name, const uint8_t mac
 }
 
 /* The peer is described as a link message of its own, header and all (VETH_INFO_PEER). */
-static int put_peer(struct nl_msg *message, int netns_fd, const char *peer, const uint8_t mac[6])
+static int put_peer(struct nl_msg *message, const struct veth *veth)
 {
     struct nlattr *nest = nla_nest_start(message, VETH_INFO_PEER);
     void *header = nest ? nlmsg_reserve(message, sizeof(struct ifinfomsg), NLMSG_ALIGNTO) : NULL;
@@ -60,28 +60,24 @@ static int put_peer(struct nl_msg *message, int netns_fd, const char *peer, cons
     if (!header)
         return -EMSGSIZE;
     memset(header, 0, sizeof(struct ifinfomsg));
-    int failed =
-        nla_put_string(message, IFLA_IFNAME, peer) | nla_put(message, IFLA_ADDRESS, 6, mac) |
-        nla_put_u32(message, IFLA_NET_NS_FD, (uint32_t)netns_fd) |
-        nla_put_u32(message, IFLA_NUM_TX_QUEUES, 1) | nla_put_u32(message, IFLA_NUM_RX_QUEUES, 1);
+    int failed = nla_put_string(message, IFLA_IFNAME, veth->peer) |
+                 nla_put(message, IFLA_ADDRESS, 6, veth->mac) |
+                 nla_put_u32(message, IFLA_NET_NS_FD, (uint32_t)veth->netns_fd) |
+                 nla_put_u32(message, IFLA_NUM_TX_QUEUES, 1) |
+                 nla_put_u32(message, IFLA_NUM_RX_QUEUES, 1);
     failed |= nla_nest_end(message, nest);
     return BUILT(failed);
 }
 
-int link_add_veth(struct netlink *netlink, const char *name, int master, int netns_fd,
-                  const char *peer, const uint8_t mac[6])
+static int put_veth(struct nl_msg *message, const struct veth *veth)
 {
-    struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
-    _cleanup_(cleanup_message) struct nl_msg *message =
-        link_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header);
-
-    if (!message)
-        return -ENOMEM;
-    int failed = nla_put_string(message, IFLA_IFNAME, name) |
+    int failed = nla_put_string(message, IFLA_IFNAME, veth->name) |
+                 nla_put_u32(message, IFLA_GROUP, veth->group) |
                  nla_put_u32(message, IFLA_NUM_TX_QUEUES, 1) |
                  nla_put_u32(message, IFLA_NUM_RX_QUEUES, 1);
-    if (master)
-        failed |= nla_put_u32(message, IFLA_MASTER, (uint32_t)master);
+
+    if (veth->master)
+        failed |= nla_put_u32(message, IFLA_MASTER, (uint32_t)veth->master);
     struct nlattr *info = nla_nest_start(message, IFLA_LINKINFO);
     if (!info)
         return -EMSGSIZE;
@@ -89,9 +85,21 @@ int link_add_veth(struct netlink *netlink, const char *name, int master, int net
     struct nlattr *data = nla_nest_start(message, IFLA_INFO_DATA);
     if (!data)
         return -EMSGSIZE;
-    failed |= put_peer(message, netns_fd, peer, mac);
+    failed |= put_peer(message, veth);
     failed |= nla_nest_end(message, data) | nla_nest_end(message, info);
-    return failed ? -EMSGSIZE : netlink_request(netlink, message);
+    return BUILT(failed);
+}
+
+int link_add_veth(struct netlink *netlink, const struct veth *veth)
+{
+    struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+    _cleanup_(cleanup_message) struct nl_msg *message =
+        link_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header);
+
+    if (!message)
+        return -ENOMEM;
+    int r = put_veth(message, veth);
+    return r < 0 ? r : netlink_request(netlink, message);
 }
 
 static const struct {
@@ -144,6 +152,18 @@ int link_delete(struct netlink *netlink, int index)
     return message ? netlink_request(netlink, message) : -ENOMEM;
 }
 
+int link_delete_group(struct netlink *netlink, uint32_t group)
+{
+    struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+    _cleanup_(cleanup_message) struct nl_msg *message = link_message(RTM_DELLINK, 0, &header);
+
+    if (!message)
+        return -ENOMEM;
+    if (nla_put_u32(message, IFLA_GROUP, group) < 0)
+        return -EMSGSIZE;
+    return netlink_request(netlink, message);
+}
+
 static void parse_kind(struct nlattr *info, struct link *link)
 {
     static const struct nla_policy policy[IFLA_INFO_MAX + 1] = {
@@ -160,6 +180,7 @@ static int parse_link(struct nlmsghdr *message, struct link *link)
     static const struct nla_policy policy[IFLA_MAX + 1] = {
         [IFLA_IFNAME] = {.type = NLA_STRING},
         [IFLA_MASTER] = {.type = NLA_U32},
+        [IFLA_GROUP] = {.type = NLA_U32},
         [IFLA_STATS64] = {.minlen = offsetof(struct rtnl_link_stats64, rx_errors)},
     };
     struct nlattr *parts[IFLA_MAX + 1];
@@ -173,6 +194,8 @@ static int parse_link(struct nlmsghdr *message, struct link *link)
     nla_strlcpy(link->name, parts[IFLA_IFNAME], sizeof(link->name));
     if (parts[IFLA_MASTER])
         link->master = (int)nla_get_u32(parts[IFLA_MASTER]);
+    if (parts[IFLA_GROUP])
+        link->group = nla_get_u32(parts[IFLA_GROUP]);
     if (parts[IFLA_LINKINFO])
         parse_kind(parts[IFLA_LINKINFO], link);
     if (parts[IFLA_STATS64]) {

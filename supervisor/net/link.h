@@ -15,6 +15,7 @@
 struct link {
     int index;
     int master; /* index of the bridge that it is a port of, 0: none */
+    uint32_t group;
     char name[IF_NAMESIZE];
     char kind[16]; /* "bridge", "veth"; "" for hardware and lo */
     uint64_t receive_bytes, transmit_bytes;
@@ -24,11 +25,19 @@ struct link {
 int link_add_bridge(struct netlink *netlink, const char *name, const uint8_t mac[6]);
 
 /*
- * A veth pair: `name` here, a port of the link `master` from the start (0: of none), and `peer`
- * with hardware address mac in the network namespace netns_fd. Both are down. One queue each.
+ * A veth pair: `name` here, in a group of links, a port of the link `master` from the start (0: of
+ * none), and `peer` with hardware address mac in the network namespace netns_fd. Both are down. One
+ * queue each.
  */
-int link_add_veth(struct netlink *netlink, const char *name, int master, int netns_fd,
-                  const char *peer, const uint8_t mac[6]);
+struct veth {
+    const char *name;
+    uint32_t group;
+    int master;
+    int netns_fd;
+    const char *peer;
+    const uint8_t *mac;
+};
+int link_add_veth(struct netlink *netlink, const struct veth *veth);
 
 /*
  * Makes a bridge port one that talks to the bridge alone (isolated) and gets only frames for the
@@ -39,6 +48,8 @@ int link_set_port(struct netlink *netlink, int index, const char *alias);
 
 int link_set_up(struct netlink *netlink, int index);
 int link_delete(struct netlink *netlink, int index);
+/* Removes all links of a group at once: one wait of the kernel's instead of one a link. */
+int link_delete_group(struct netlink *netlink, uint32_t group);
 
 /* Fills link; -ENODEV if there is none of that name or index. */
 int link_find(struct netlink *netlink, const char *name, struct link *link);

@@ -191,6 +191,16 @@ static void test_foreign_links_and_tables_stay(void **state)
     nft("add table inet other\n");
     setup(NULL);
     attach_all();
+    /* One that got into the group of the ports, too. */
+    struct link port;
+    assert_ok(link_find(netlink, tenants[0].attachment.link, &port));
+    assert_true(port.group >= 0x40000000);
+    assert_ok(link_find(netlink, names[0], &link));
+    struct ifinfomsg header = {.ifi_index = link.index};
+    _cleanup_(cleanup_message) struct nl_msg *message =
+        netlink_message(RTM_NEWLINK, 0, &header, sizeof(header));
+    assert_int_equal(nla_put_u32(message, IFLA_GROUP, port.group), 0);
+    assert_ok(netlink_request(netlink, message));
     teardown(NULL);
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         assert_ok(link_find(netlink, names[i], &link));

@@ -387,13 +387,14 @@ static inline void make_outside(void)
     inet_pton(AF_INET6, "2001:db8:2::2", &outside6);
     outside_fd = namespace_open("private", &error);
     assert_true(outside_fd >= 0);
+    struct veth veth = {.name = "out0", .netns_fd = outside_fd, .peer = "out1", .mac = mac};
     assert_ok(netlink_open(&here));
     {
         _cleanup_(namespace_leave) int previous = -1;
         assert_ok(namespace_enter(outside_fd, &previous));
         assert_ok(netlink_open(&there));
     }
-    assert_ok(link_add_veth(here, "out0", 0, outside_fd, "out1", mac));
+    assert_ok(link_add_veth(here, &veth));
     assert_ok(link_find(here, "out0", &near));
     assert_ok(link_find(there, "out1", &far));
     assert_ok(link_set_up(here, 1)); /* lo */
