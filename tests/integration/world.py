@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private piece of the machine for one test, and the proof that nothing of it was left behind."""
+import contextlib
+import ctypes
+import os
+import subprocess
+import time
+from pathlib import Path
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
+MS_REC, MS_PRIVATE = 0x4000, 1 << 18
+PR_SET_CHILD_SUBREAPER = 36
+CGROUPS = Path("/sys/fs/cgroup")
+FOREIGN_CGROUPS = {"process_api"}
+
+
+def check(result, what):
+    if result != 0:
+        raise OSError(ctypes.get_errno(), what)
+
+
+def enter():
+    """Network and mount namespaces of our own; orphans of the test become our children."""
+    check(LIBC.unshare(CLONE_NEWNS | CLONE_NEWNET), "unshare (the tests run as root)")
+    check(LIBC.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "make mounts private")
+    check(LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=30)
+
+
+def cgroups():
+    """All cgroups but those of the machine's own keeper, three levels deep."""
+    found = set()
+    for path in CGROUPS.glob("*/"):
+        for depth in ("*/", "*/*/", "*/*/*/"):
+            for group in path.glob(depth):
+                if group.relative_to(path).parts[0] not in FOREIGN_CGROUPS:
+                    found.add(str(group))
+    return found
+
+
+def children():
+    """(pid, command line) of every child, those that were adopted too."""
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):
+            for pid in (task / "children").read_text().split():
+                with contextlib.suppress(OSError):
+                    line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    found.add((int(pid), line.strip() or Path(f"/proc/{pid}/comm").read_text()))
+    return found
+
+
+def reap():
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def links():
+    return set(os.listdir("/sys/class/net")) if Path("/sys/class/net").exists() else set()
+
+
+def mounts():
+    return set(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
+
+
+def listing(directory):
+    return {str(entry) for entry in Path(directory).glob("*")}
+
+
+class Snapshot:
+    """What there is before a test; compare() tells what is there too much after it."""
+
+    def __init__(self):
+        self.before = self.look()
+
+    @staticmethod
+    def look():
+        return {"cgroup": cgroups(), "mount": mounts(), "shared memory": listing("/dev/shm"),
+                "file in /run": listing("/run"), "firewall": {nft()}}
+
+    def compare(self, seconds=5):
+        end = time.monotonic() + seconds
+        while True:
+            after = self.look()
+            left = [f"{kind} {thing}" for kind in after
+                    for thing in sorted(after[kind] - self.before[kind])]
+            if not left or time.monotonic() > end:
+                return left
+            time.sleep(0.1)
+
+
+def nft():
+    done = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, timeout=30)
+    return done.stdout.strip()
