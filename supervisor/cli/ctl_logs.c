@@ -3,12 +3,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/scoreboard.h" /* the clock */
 #include "supervisor/cli/ctl.h"
 #include "supervisor/cli/ctl_text.h"
 
 #define FOLLOW_WAIT_MS 1000
+/* After an empty answer that came at once: the supervisor need not wait, so we do. */
+#define FOLLOW_PAUSE_MS 200
 
 /* What has been printed so far. */
 struct printer {
@@ -110,6 +114,15 @@ static int read_page(const struct ctl *ctl, const char *tenant, const char *serv
     return 0;
 }
 
+/* Lets FOLLOW_PAUSE_MS pass between two empty answers, the time of the last call counted in. */
+static void pace(uint64_t called_usec)
+{
+    uint64_t spent_usec = clock_boottime_usec() - called_usec;
+
+    if (spent_usec < FOLLOW_PAUSE_MS * 1000)
+        usleep((useconds_t)(FOLLOW_PAUSE_MS * 1000 - spent_usec));
+}
+
 static int print_log(struct printer *printer, const char *tenant, const char *service,
                      enum control_code *code, struct error *error)
 {
@@ -120,6 +133,7 @@ static int print_log(struct printer *printer, const char *tenant, const char *se
 
     for (;;) {
         _cleanup_json_ json_t *page = NULL;
+        uint64_t called_usec = clock_boottime_usec();
         int r = read_page(ctl, tenant, service, cursor, wait_ms, &page, code, error);
         if (r < 0)
             return r;
@@ -137,6 +151,8 @@ static int print_log(struct printer *printer, const char *tenant, const char *se
         }
         if (!has_more && !ctl->follow)
             return 0;
+        if (!has_more && json_array_size(lines) == 0)
+            pace(called_usec);
         wait_ms = has_more ? 0 : FOLLOW_WAIT_MS;
         free(cursor);
         cursor = strdup(json_string_value(json_object_get(page, "cursor")));

@@ -363,7 +363,7 @@ INSPECTION = {
     "id_base": 1073741824,
     "last_exit": None,
     "message": "",
-    "events": [{"time": "2026-11-22T05:10:03.123456Z", "type": "started", "message": "\x1b[2J"}],
+    "events": [{"time": "2026-11-22T05:10:03.123456Z", "event": "started \x1b[2J"}],
 }
 
 
@@ -474,6 +474,9 @@ def test_logs_follow_prints_what_comes_later(supervisor, root):
         assert select.select([process.stdout], [], [], 10)[0]
         assert process.stdout.readline() == "five\n"
         assert supervisor.requests[-1]["wait_ms"] == 1000
+        supervisor.requests.clear()
+        time.sleep(1)
+        assert 2 <= len(supervisor.requests) <= 8  # a server that does not wait is not flooded
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(5)
