@@ -151,11 +151,11 @@ static int parse_json(char *text, apr_size_t length, struct order *order, struct
                          object ? "another type" : problem.text);
     json_object_foreach (object, key, value) {
         const char *string = json_string_value(value);
-        if (json_is_integer(value) && strcmp(key, "wait") == 0)
-            string = apr_snprintf(number, sizeof(number), "%lld",
-                                  (long long)json_integer_value(value)) > 0
-                         ? number
-                         : "";
+        if (json_is_integer(value) && strcmp(key, "wait") == 0) {
+            apr_snprintf(number, sizeof(number), "%" APR_INT64_T_FMT,
+                         (apr_int64_t)json_integer_value(value));
+            string = number;
+        }
         if (!string)
             return error_set(error, EINVAL, "\"%.64s\": action is a string, wait a whole number",
                              key);

@@ -65,6 +65,9 @@ static int reopen(struct board *board, struct error *error)
     int r = scoreboard_open(board->path, &made->reader, error);
     if (r < 0) {
         free(made);
+        if (r == -ENOENT)
+            error_set(error, ENOENT, "no supervisor is running: there is no scoreboard at %s",
+                      board->path);
         return r;
     }
     made->board = board;

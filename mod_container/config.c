@@ -224,18 +224,10 @@ static const char *set_route_option(cmd_parms *cmd, struct route *route, const c
                         option);
 }
 
-/* Sections that a routed request never reaches, or reaches too late. */
+/* Sections that a routed request never reaches; httpd counts <If> with <Files>. */
 static const char *check_section(cmd_parms *cmd)
 {
-    const char *problem =
-        ap_check_cmd_context(cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_LIMIT | NOT_IN_PROXY);
-
-    for (const ap_directive_t *at = cmd->directive->parent; !problem && at; at = at->parent)
-        if (strcasecmp(at->directive, "<If") == 0 || strcasecmp(at->directive, "<ElseIf") == 0 ||
-            strcasecmp(at->directive, "<Else") == 0)
-            problem = apr_psprintf(cmd->pool, "%s cannot be used inside %s>", cmd->cmd->name,
-                                   at->directive);
-    return problem;
+    return ap_check_cmd_context(cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_LIMIT | NOT_IN_PROXY);
 }
 
 static const char *set_route(cmd_parms *cmd, void *data, int argc, char *const argv[])
@@ -272,6 +264,17 @@ static const char *set_route(cmd_parms *cmd, void *data, int argc, char *const a
 
 /* ---- ContainerStatus and ContainerAdmin ---- */
 
+/* The section around a directive that is a <Location> by name, whatever <IfModule> is in between.
+ */
+static bool is_in_plain_location(const cmd_parms *cmd)
+{
+    const ap_directive_t *at = cmd->directive->parent;
+
+    while (at && strncasecmp(at->directive, "<Location", strlen("<Location")) != 0)
+        at = at->parent;
+    return at && strcasecmp(at->directive, "<Location") == 0 && at->args[0] != '~';
+}
+
 /*
  * Only a <Location> may enable a handler: a flag for a whole server or directory would reach the
  * SetHandler of a tenant's .htaccess there.
@@ -285,8 +288,7 @@ static const char *enable(cmd_parms *cmd, struct location_config *config, int *f
     if (!cmd->path)
         return apr_psprintf(cmd->pool, "%s belongs into a section <Location PATH>", cmd->cmd->name);
     *flag = value;
-    if (strncasecmp(cmd->directive->parent->directive, "<LocationMatch", 14) != 0 &&
-        cmd->directive->parent->args[0] != '~')
+    if (is_in_plain_location(cmd))
         config->base = cmd->path;
     return NULL;
 }

@@ -249,10 +249,11 @@ Timeout 10
         return done.returncode, done.stdout + done.stderr
 
     def start(self):
-        self.process = subprocess.Popen(["apache2", "-DFOREGROUND", "-f", self.config],
-                                        stdout=subprocess.DEVNULL,
-                                        stderr=open(self.workplace.path / "logs" / "stderr", "ab"),
-                                        env=self.environment())
+        # A session of its own: prefork ends by a signal to its whole process group.
+        with open(self.workplace.path / "logs" / "stderr", "ab") as stderr:
+            self.process = subprocess.Popen(["apache2", "-DFOREGROUND", "-f", self.config],
+                                            stdout=subprocess.DEVNULL, stderr=stderr,
+                                            env=self.environment(), start_new_session=True)
         wait_until(self.is_listening, f"httpd: {self.log()}")
         return self
 
@@ -280,7 +281,8 @@ Timeout 10
         try:
             sent = {"Host": f"{host}:{self.port}"}
             sent.update(headers or {})
-            connection.request(method, path, body=body, headers=sent)
+            connection.request(method, path, body=body, headers=sent,
+                               encode_chunked="Transfer-Encoding" in sent)
             reply = connection.getresponse()
             return Response(reply, reply.read())
         finally:
