@@ -82,8 +82,9 @@ struct plan plan_by_tree(apr_pool_t *pool, int tree, const char *path, const cha
         return (struct plan){.action = PLAN_ADD_SLASH};
     if (kind == TREE_DIRECTORY)
         return plan_index(pool, tree, path, fallback);
-    if (kind == TREE_FILE && !ends_in_slash(path))
-        return path_is_source(path) ? (struct plan){.action = PLAN_NOT_FOUND}
-                                    : (struct plan){.action = PLAN_FILE, .uri = path};
+    if (kind == TREE_FILE && !ends_in_slash(path)) {
+        enum plan_action action = path_is_source(path) ? PLAN_NOT_FOUND : PLAN_FILE;
+        return (struct plan){.action = action, .uri = path};
+    }
     return fall_back(fallback);
 }

@@ -42,6 +42,7 @@ class Workplace:
         self.path.chmod(0o755)
         for name in ("run", "conf", "htdocs", "logs"):
             (self.path / name).mkdir(mode=0o755)
+        (self.path / "logs").chmod(0o777)  # httpd's children write the sanitizers' reports there
 
     def remove(self):
         shutil.rmtree(self.path)
@@ -262,8 +263,15 @@ Timeout 10
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
+    def starts(self):
+        return self.log().count("resuming normal operations")
+
     def graceful(self):
+        """Restarts gracefully; before it is ready, httpd would just die of the signal."""
+        wait_until(lambda: self.starts() > 0, "httpd's first start")
+        before = self.starts()
         self.process.send_signal(signal.SIGUSR1)
+        wait_until(lambda: self.starts() > before, "httpd's graceful restart")
 
     def stop(self):
         if self.process and self.process.poll() is None:
@@ -271,7 +279,8 @@ Timeout 10
             self.process.wait(30)
         for report in (self.workplace.path / "logs").glob("asan*"):
             raise AssertionError(report.read_text())
-        assert "runtime error:" not in (self.workplace.path / "logs" / "stderr").read_text()
+        # UBSan writes to standard error, which httpd makes its error log.
+        assert "runtime error:" not in self.log()
 
     def log(self):
         return self.error_log.read_text() if self.error_log.exists() else ""

@@ -301,7 +301,6 @@ def test_graceful_restart(serve, board):
     httpd = serve()
     for _ in range(3):
         httpd.graceful()
-        time.sleep(0.3)
         assert auto(httpd.get("/container-status?auto"))["Scoreboard"] == "R"
 
 
