@@ -243,6 +243,21 @@ static int run_steps(struct launch *launch, struct error *error)
     return r;
 }
 
+/* The group with its tenant's, which goes with the last container in it. */
+static void remove_cgroup(struct service *service)
+{
+    struct error error = ERROR_INIT;
+    char tenant[sizeof(service->cgroup_path)];
+
+    cgroup_kill(service->cgroup, NULL);
+    if (cgroup_destroy(service->cgroup, CGROUP_DESTROY_TIMEOUT_MS, &error) < 0)
+        log_error("%s: cgroup: %s", service->id, error.message);
+    service->cgroup = NULL;
+    strcpy(tenant, service->cgroup_path);
+    *strrchr(tenant, '/') = '\0';
+    cgroup_remove_empty(service->engine->cgroups, tenant);
+}
+
 static int container_directory(const struct service *service, char *path, struct error *error)
 {
     char containers[PATH_MAX];
@@ -288,12 +303,8 @@ void service_teardown(struct service *service)
     service->counters = (struct network_counters){0};
     service->sample = (struct cgroup_sample){0};
     service->sampled_usec = 0;
-    if (service->cgroup) {
-        cgroup_kill(service->cgroup, NULL);
-        if (cgroup_destroy(service->cgroup, CGROUP_DESTROY_TIMEOUT_MS, &error) < 0)
-            log_error("%s: cgroup: %s", service->id, error.message);
-    }
-    service->cgroup = NULL;
+    if (service->cgroup)
+        remove_cgroup(service);
     if (container_directory(service, directory, &error) < 0)
         return;
     if (service->has_rootfs && rootfs_unmount(directory, &error) < 0)

@@ -4,7 +4,7 @@
 
 /*
  * What a container prints: two pipes, read as they fill, written line by line in the format of the
- * Kubernetes CRI ("TIME STREAM F|P TEXT", P for a line cut at 16 KiB or at the end of output) into
+ * Kubernetes CRI ("TIME STREAM F|P TEXT", P for a line cut at 8 KiB or at the end of output) into
  * DATA/logs/TENANT/SERVICE.log, which is renamed to .log.1, .log.2 ... when it reaches its size.
  *
  * A full disk never blocks the container: lines are dropped and counted, and the count is logged
@@ -17,7 +17,9 @@
 #include "common/error.h"
 #include "supervisor/daemon/log.h"
 
-#define LOGFILE_LINE_MAX 16384
+/* So that a line of nothing but control characters, six bytes each in JSON, fits a control message.
+ */
+#define LOGFILE_LINE_MAX 8192
 
 struct logfile;
 

@@ -111,10 +111,10 @@ static int find_cursor(const struct files *files, const char *cursor, size_t *fi
     return 0;
 }
 
-/* Bytes that are no UTF-8 become '?', for JSON knows none. */
+/* Bytes that are no UTF-8 become '?', for JSON knows none; so do NULs, which our readers refuse. */
 static json_t *text_value(const char *text, size_t length)
 {
-    json_t *value = json_stringn(text, length);
+    json_t *value = memchr(text, '\0', length) ? NULL : json_stringn(text, length);
 
     if (value)
         return value;

@@ -70,15 +70,17 @@ static void end_cgroup(struct engine *engine, const json_t *state)
     size_t base = strlen(engine->cgroup_base);
     struct cgroup *cgroup = NULL;
     struct error error = ERROR_INIT;
+    char tenant[PATH_MAX];
 
     if (!path || strncmp(path, engine->cgroup_base, base) != 0 || path[base] != '/' ||
         strstr(path, ".."))
         return;
-    if (cgroup_open(engine->cgroups, path, &cgroup, NULL) < 0)
-        return;
-    cgroup_kill(cgroup, NULL);
-    if (cgroup_destroy(cgroup, DESTROY_TIMEOUT_MS, &error) < 0)
+    if (cgroup_open(engine->cgroups, path, &cgroup, NULL) == 0)
+        cgroup_kill(cgroup, NULL);
+    if (cgroup && cgroup_destroy(cgroup, DESTROY_TIMEOUT_MS, &error) < 0)
         log_error("remove the left cgroup %s: %s", path, error.message);
+    snprintf(tenant, sizeof(tenant), "%.*s", (int)(strrchr(path, '/') - path), path);
+    cgroup_remove_empty(engine->cgroups, tenant);
 }
 
 static void clean_one(struct engine *engine, int containers, const char *path, const char *name)

@@ -15,8 +15,7 @@
 #include "supervisor/daemon/journal.h"
 #include "supervisor/daemon/listener.h"
 
-#define USEC_PER_SEC      UINT64_C(1000000)
-#define FREEZE_TIMEOUT_MS 2000
+#define USEC_PER_SEC UINT64_C(1000000)
 
 static void run_again(struct service *service);
 
@@ -53,7 +52,7 @@ bool service_is_active(const struct service *service)
     return service->has_container;
 }
 
-static void set_state(struct service *service, enum container_state state)
+void service_set_state(struct service *service, enum container_state state)
 {
     service->state = state;
     service->state_since_usec = clock_boottime_usec();
@@ -61,14 +60,14 @@ static void set_state(struct service *service, enum container_state state)
     control_service_changed(service->engine->control, service);
 }
 
-static void cancel_timer(struct service *service)
+void service_cancel_timer(struct service *service)
 {
     service->timer = sd_event_source_disable_unref(service->timer);
 }
 
-static void arm_timer(struct service *service, uint64_t usec, sd_event_time_handler_t handler)
+void service_arm_timer(struct service *service, uint64_t usec, sd_event_time_handler_t handler)
 {
-    cancel_timer(service);
+    service_cancel_timer(service);
     int r = sd_event_add_time_relative(service->engine->loop, &service->timer, CLOCK_BOOTTIME, usec,
                                        1000, handler, service);
     if (r < 0)
@@ -109,7 +108,7 @@ static int on_backoff_over(sd_event_source *source, uint64_t usec, void *userdat
 
     (void)source;
     (void)usec;
-    cancel_timer(service);
+    service_cancel_timer(service);
     service->restarts++;
     run_again(service);
     return 0;
@@ -123,14 +122,14 @@ static void after_end(struct service *service, const struct restart_end *end)
                            end, &wait_usec)) {
     case RESTART_AGAIN:
         service->next_start_usec = clock_boottime_usec() + wait_usec;
-        arm_timer(service, wait_usec, on_backoff_over);
-        set_state(service, CONTAINER_BACKOFF);
+        service_arm_timer(service, wait_usec, on_backoff_over);
+        service_set_state(service, CONTAINER_BACKOFF);
         return;
     case RESTART_DONE:
-        set_state(service, CONTAINER_EXITED);
+        service_set_state(service, CONTAINER_EXITED);
         return;
     case RESTART_GIVE_UP:
-        set_state(service, CONTAINER_FAILED);
+        service_set_state(service, CONTAINER_FAILED);
         return;
     }
 }
@@ -164,7 +163,7 @@ static int launch(struct service *service, struct error *error)
     service->next = NEXT_BY_POLICY;
     service->is_killed = service->is_limited = false;
     service->next_start_usec = 0;
-    set_state(service, CONTAINER_STARTING);
+    service_set_state(service, CONTAINER_STARTING);
     int r = ensure_listener(service, error);
     if (r == 0)
         r = service_launch(service, error);
@@ -173,7 +172,7 @@ static int launch(struct service *service, struct error *error)
     service->message[0] = '\0';
     service->started_usec = clock_boottime_usec();
     service->started_realtime_usec = clock_realtime_usec();
-    set_state(service, CONTAINER_RUNNING);
+    service_set_state(service, CONTAINER_RUNNING);
     service_note(service, "started, pid %d", service->container.pid);
     return 0;
 }
@@ -220,7 +219,7 @@ static void finish_run(struct service *service)
     case NEXT_STOPPED:
         service->message[0] = '\0';
         take_new_spec(service);
-        set_state(service, CONTAINER_STOPPED);
+        service_set_state(service, CONTAINER_STOPPED);
         return;
     case NEXT_RESTART:
         run_again(service);
@@ -250,7 +249,7 @@ static int on_process_end(sd_event_source *source, int fd, uint32_t events, void
     service->exit_code = is_signal ? -1 : info.si_status;
     service->exit_realtime_usec = clock_realtime_usec();
     service->pid_source = sd_event_source_disable_unref(service->pid_source);
-    cancel_timer(service);
+    service_cancel_timer(service);
     finish_run(service);
     return 0;
 }
@@ -280,44 +279,13 @@ int service_start(struct service *service, struct error *error)
     default:
         break;
     }
-    cancel_timer(service);
+    service_cancel_timer(service);
     service->restarts = 0;
     service->restart = (struct restart_state){0};
     int r = launch(service, error);
     if (r < 0)
         launch_failed(service, error);
     return r < 0 ? r : 1;
-}
-
-static int on_grace_over(sd_event_source *source, uint64_t usec, void *userdata)
-{
-    struct service *service = userdata;
-    struct error error = ERROR_INIT;
-
-    (void)source;
-    (void)usec;
-    cancel_timer(service);
-    service_note(service, "did not stop within %llu s: killed",
-                 (unsigned long long)(service->spec->stop_grace_period_usec / USEC_PER_SEC));
-    service->is_killed = true;
-    if (cgroup_kill(service->cgroup, &error) < 0)
-        log_error("%s: %s", service->id, error.message);
-    container_signal(&service->container, SIGKILL);
-    return 0;
-}
-
-/* Asks the process to end. Frozen tasks take no signal: they are thawed first. */
-static void ask_to_stop(struct service *service)
-{
-    int signal = service->spec->stop_signal ? service->spec->stop_signal : SIGTERM;
-    struct error error = ERROR_INIT;
-
-    if (service->state == CONTAINER_PAUSED &&
-        cgroup_freeze(service->cgroup, false, FREEZE_TIMEOUT_MS, &error) < 0)
-        log_error("%s: %s", service->id, error.message);
-    set_state(service, CONTAINER_STOPPING);
-    container_signal(&service->container, signal);
-    arm_timer(service, service->spec->stop_grace_period_usec, on_grace_over);
 }
 
 int service_stop(struct service *service, enum service_next next)
@@ -329,10 +297,10 @@ int service_stop(struct service *service, enum service_next next)
         if (service->next != NEXT_REMOVED)
             service->next = next;
         if (service->state != CONTAINER_STOPPING)
-            ask_to_stop(service);
+            service_ask_to_stop(service);
         return is_news;
     }
-    cancel_timer(service);
+    service_cancel_timer(service);
     if (next == NEXT_REMOVED) {
         service_free(service);
         engine_service_gone(engine);
@@ -348,7 +316,7 @@ int service_stop(struct service *service, enum service_next next)
         return 0;
     service->message[0] = '\0';
     service_note(service, "stopped");
-    set_state(service, CONTAINER_STOPPED);
+    service_set_state(service, CONTAINER_STOPPED);
     return 1;
 }
 
@@ -368,12 +336,12 @@ int service_pause(struct service *service, struct error *error)
     if (service->state != CONTAINER_RUNNING)
         return error_set(error, EBUSY, "only a running container can be paused; it is %s",
                          container_state_name(service->state));
-    int r = cgroup_freeze(service->cgroup, true, FREEZE_TIMEOUT_MS, error);
+    int r = cgroup_freeze(service->cgroup, true, SERVICE_FREEZE_TIMEOUT_MS, error);
     if (r < 0) {
-        cgroup_freeze(service->cgroup, false, FREEZE_TIMEOUT_MS, NULL);
+        cgroup_freeze(service->cgroup, false, SERVICE_FREEZE_TIMEOUT_MS, NULL);
         return r;
     }
-    set_state(service, CONTAINER_PAUSED);
+    service_set_state(service, CONTAINER_PAUSED);
     service_note(service, "paused");
     return 1;
 }
@@ -385,10 +353,10 @@ int service_resume(struct service *service, struct error *error)
     if (service->state != CONTAINER_PAUSED)
         return error_set(error, EBUSY, "only a paused container can be resumed; it is %s",
                          container_state_name(service->state));
-    int r = cgroup_freeze(service->cgroup, false, FREEZE_TIMEOUT_MS, error);
+    int r = cgroup_freeze(service->cgroup, false, SERVICE_FREEZE_TIMEOUT_MS, error);
     if (r < 0)
         return r;
-    set_state(service, CONTAINER_RUNNING);
+    service_set_state(service, CONTAINER_RUNNING);
     service_note(service, "resumed");
     return 1;
 }
@@ -407,8 +375,8 @@ int service_kill(struct service *service, int signal, struct error *error)
     }
     if (service->next != NEXT_REMOVED)
         service->next = NEXT_STOPPED;
-    cancel_timer(service);
-    set_state(service, CONTAINER_STOPPING);
+    service_cancel_timer(service);
+    service_set_state(service, CONTAINER_STOPPING);
     int r = cgroup_kill(service->cgroup, error);
     container_signal(&service->container, SIGKILL);
     return r < 0 ? r : 1;
@@ -517,7 +485,7 @@ void service_free(struct service *service)
             break;
         }
     control_service_gone(engine->control, service);
-    cancel_timer(service);
+    service_cancel_timer(service);
     service->pid_source = sd_event_source_disable_unref(service->pid_source);
     if (service->listen_fd >= 0)
         listener_remove(service->listen_path);

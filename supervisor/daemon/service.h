@@ -61,6 +61,20 @@ void spec_reference_drop(struct spec_reference *reference);
 /* Watches for the end of the container's process. */
 int service_watch(struct service *service, struct error *error);
 
+/* ---- for the files of a service ---- */
+
+#define SERVICE_FREEZE_TIMEOUT_MS 2000
+
+/* Changes the state: the board shows it, and whoever waited for it is answered. */
+void service_set_state(struct service *service, enum container_state state);
+
+/* The one timer of a service: backoff, grace period or the wait for a signal handler. */
+void service_arm_timer(struct service *service, uint64_t usec, sd_event_time_handler_t handler);
+void service_cancel_timer(struct service *service);
+
+/* stop.c: sends the stop signal, and SIGKILL when the grace period is over. */
+void service_ask_to_stop(struct service *service);
+
 /* ---- launch.c: from a service to a container and back ---- */
 
 /* Builds and starts the container. On failure nothing is left of it. */

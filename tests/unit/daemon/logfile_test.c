@@ -172,6 +172,28 @@ static void test_files_are_bounded(void **state)
     assert_int_not_equal(fstatat(place->fd, "logs/blog/web.log.2", &st, 0), 0);
 }
 
+/* What a tenant prints must never make its log unreadable. */
+static void test_hostile_bytes(void **state)
+{
+    struct place *place = *state;
+    struct logfile *log = open_log(place, 1 << 20, 2);
+    char next[64], *junk = malloc(LOGFILE_LINE_MAX);
+    int more;
+
+    print_run(place, log, "a\0b\xff\n", 5);
+    memset(junk, 1, LOGFILE_LINE_MAX);
+    print_run(place, log, junk, LOGFILE_LINE_MAX);
+    json_t *lines = read_log(place, NULL, UINT64_MAX, next, &more);
+    assert_string_equal(line_text(lines, 0), "a?b?");
+    json_t *junk_line = json_array_get(lines, json_array_size(lines) - 1);
+    char *dumped = json_dumps(junk_line, JSON_COMPACT);
+    assert_true(strlen(dumped) < 60000);
+    free(dumped);
+    free(junk);
+    json_decref(lines);
+    logfile_close(log);
+}
+
 static void test_bad_cursor_is_refused(void **state)
 {
     struct place *place = *state;
@@ -232,6 +254,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_lines_are_whole_and_parts_are_marked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_tail_and_cursor_over_rotation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_files_are_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_hostile_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_cursor_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),
     };
