@@ -46,7 +46,7 @@ const char *capability_nearest(const char *text)
 
     if (strncasecmp(text, PREFIX, strlen(PREFIX)) == 0)
         text += strlen(PREFIX);
-    for (; text[length] && length < sizeof(upper) - 1; length++)
+    for (; length < sizeof(upper) - 1 && text[length]; length++)
         upper[length] = (char)toupper((unsigned char)text[length]);
     upper[length] = '\0';
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++)

@@ -96,7 +96,7 @@ const struct call_group seccomp_call_groups[] = {
 
     /* The tree of mounts, and ways around it (a file handle opens any inode). */
     {"mount umount2 pivot_root open_tree open_tree_attr move_mount fsopen fsconfig fsmount "
-     "fspick mount_setattr statmount listmount open_by_handle_at name_to_handle_at "
+     "fspick mount_setattr open_by_handle_at name_to_handle_at "
      "fanotify_init fanotify_mark quotactl quotactl_fd swapon swapoff",
      false, NULL},
 

@@ -2,7 +2,9 @@
 #include "supervisor/spec/yaml.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -46,9 +48,21 @@ static void node_clear(struct node *node)
     *node = (struct node){0};
 }
 
-#define fail(builder, errnum, at, format, ...)                                                     \
-    error_set((builder)->error, (errnum), "%s:%u: " format, (builder)->tree->display,              \
-              (unsigned)(at)__VA_OPT__(, ) __VA_ARGS__)
+/* Refuses what stands in a line. Returns -errnum. */
+static int fail(const struct builder *builder, int errnum, size_t line, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static int fail(const struct builder *builder, int errnum, size_t line, const char *format, ...)
+{
+    char message[640];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    return error_set(builder->error, errnum, "%.255s:%zu: %s", builder->tree->display, line,
+                     message);
+}
 
 static int no_memory(struct builder *builder)
 {
