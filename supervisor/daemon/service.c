@@ -396,6 +396,18 @@ void service_change_spec(struct service *service, struct spec_reference *referen
     service_stop(service, NEXT_RESTART);
 }
 
+void service_adopt_spec(struct service *service, struct spec_reference *reference,
+                        const struct service_spec *spec)
+{
+    bool is_restart_ahead = service->new_reference != NULL;
+
+    spec_reference_drop(service->new_reference);
+    service->new_reference = spec_reference_take(reference);
+    service->new_spec = spec;
+    if (!is_restart_ahead)
+        take_new_spec(service);
+}
+
 /* ---- birth and end ---- */
 
 static int take_slot(struct engine *engine, uint32_t *slot)

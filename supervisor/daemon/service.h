@@ -44,6 +44,13 @@ int service_kill(struct service *service, int signal, struct error *error);
 void service_change_spec(struct service *service, struct spec_reference *reference,
                          const struct service_spec *spec);
 
+/*
+ * A spec in which a running container notices no change (service_spec_equal()): the restart policy
+ * and how to stop are taken over without a restart.
+ */
+void service_adopt_spec(struct service *service, struct spec_reference *reference,
+                        const struct service_spec *spec);
+
 /* Whether a process of it exists. */
 bool service_is_active(const struct service *service);
 

@@ -165,6 +165,7 @@ static void apply_service(struct reload *reload, const char *file, const char *t
     if (service && service->next != NEXT_REMOVED) {
         const struct service_spec *current = service->new_spec ? service->new_spec : service->spec;
         if (service_spec_equal(current, spec)) {
+            service_adopt_spec(service, reference, spec);
             reload->unchanged++;
             return;
         }
