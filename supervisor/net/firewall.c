@@ -52,12 +52,18 @@ static const char inet_rules[] =
     "  type filter hook forward priority 0; policy accept;\n"
     "  iifname @bridges oifname @bridges drop\n"
     "  iifname @bridges ct state invalid drop\n"
-    /* A router must not forward link-local addresses (RFC 3927 section 7); clouds keep secrets
-       there. */
-    "  iifname @bridges ip daddr 169.254.0.0/16 drop\n"
+    /*
+     * A router must not forward link-local addresses (RFC 3927 section 7), where clouds keep
+     * secrets; but the same clouds have their resolvers there.
+     */
+    "  iifname @bridges ip daddr 169.254.0.0/16 jump link_local\n"
     "  iifname @bridges accept\n"
     "  oifname @bridges ct state established,related accept\n"
     "  oifname @bridges drop\n"
+    " }\n"
+    " chain link_local {\n"
+    "  meta l4proto { tcp, udp } th dport 53 accept\n"
+    "  drop\n"
     " }\n"
     " chain input {\n"
     "  type filter hook input priority 0; policy accept;\n"

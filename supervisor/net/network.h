@@ -11,9 +11,9 @@
  * appears when bridge k-1 is full. Ports are isolated (IFLA_BRPORT_ISOLATED): no frame goes from
  * tenant to tenant. One nftables table per family (inet, bridge) holds constant rules; what belongs
  * to one container is an element of a set, so a start adds an element, never a rule. Tenants reach
- * what is outside; they open no connection to each other, to any address of the host or to
- * link-local addresses. A firewall of the host that drops forwarded packets by default must allow
- * the bridges: an accept here does not overrule it.
+ * what is outside; they open no connection to each other, to any address of the host or, but for
+ * the domain name system, to link-local addresses. A firewall of the host that drops forwarded
+ * packets by default must allow the bridges: an accept here does not overrule it.
  *
  * One thread. All sockets (netlink, nftables) belong to the network namespace of the configuration;
  * the caller's own namespace is changed only inside a call and is back when it returns.

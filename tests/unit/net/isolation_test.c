@@ -206,6 +206,9 @@ static void test_metadata_service_is_not_reached(void **state)
     /* Via the default route the host itself gets there. */
     assert_reaches(host_fd, "169.254.169.254");
     assert_does_not_reach(tenants[0].netns_fd, "169.254.169.254");
+    /* But a cloud's resolver. */
+    _cleanup_close_ int resolver = listen_on(outside_fd, 53);
+    assert_int_equal(try_port(tenants[0].netns_fd, "169.254.169.254", 53, 0, ALLOWED_MS), 0);
 }
 
 static void test_spoofed_frames_are_dropped(void **state)

@@ -106,11 +106,11 @@ static inline socklen_t endpoint(struct sockaddr_storage *address, const char *t
 }
 
 /* A listener for both families on all addresses. */
-static inline int listen_in(int netns_fd)
+static inline int listen_on(int netns_fd, int port)
 {
     int fd = socket_in(netns_fd, AF_INET6, SOCK_STREAM, 0), one = 1;
     struct sockaddr_storage address;
-    socklen_t length = endpoint(&address, "::", PORT, 0);
+    socklen_t length = endpoint(&address, "::", port, 0);
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     assert_int_equal(bind(fd, (struct sockaddr *)&address, length), 0);
@@ -118,11 +118,16 @@ static inline int listen_in(int netns_fd)
     return fd;
 }
 
+static inline int listen_in(int netns_fd)
+{
+    return listen_on(netns_fd, PORT);
+}
+
 /* 0 when a connection came to be, else the errno; ETIMEDOUT after timeout_ms. */
-static inline int try_connect(int netns_fd, const char *to, int scope, int timeout_ms)
+static inline int try_port(int netns_fd, const char *to, int port, int scope, int timeout_ms)
 {
     struct sockaddr_storage address;
-    socklen_t length = endpoint(&address, to, PORT, scope);
+    socklen_t length = endpoint(&address, to, port, scope);
     _cleanup_close_ int fd = socket_in(netns_fd, address.ss_family, SOCK_STREAM, 0);
     int code = 0;
     socklen_t size = sizeof(code);
@@ -136,6 +141,11 @@ static inline int try_connect(int netns_fd, const char *to, int scope, int timeo
         return ETIMEDOUT;
     getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size);
     return code;
+}
+
+static inline int try_connect(int netns_fd, const char *to, int scope, int timeout_ms)
+{
+    return try_port(netns_fd, to, PORT, scope, timeout_ms);
 }
 
 static inline void assert_reaches(int netns_fd, const char *to)
