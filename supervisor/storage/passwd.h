@@ -26,6 +26,11 @@ struct passwd_user {
 /*
  * user: "uid", "uid:gid", "name", "name:group" or NULL for 0:0. root_fd is the image's root (for
  * the host image: of the container's generated root). -ENOENT when a name is not there.
+ *
+ * Without a group the user has the groups that the image gives to it; a number that the image does
+ * not know has group 0, as with other engines. With a group it has that one alone. An image without
+ * the files has no names; -EINVAL, -EFBIG, -EXDEV or -ELOOP when a file is not a small regular one
+ * inside the image.
  */
 int passwd_resolve(int root_fd, const char *user, struct passwd_user *found, struct error *error);
 

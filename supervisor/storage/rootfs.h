@@ -7,9 +7,12 @@
  *
  * host:    a small tmpfs owned by the container's mapped root, with links (bin -> usr/bin ...),
  *          a generated /etc and an empty /var; /usr comes as a read-only bind (rootfs->binds).
- * rootfs:  the directory, idmapped, as lower layer of an overlay under a generated skeleton that
- *          holds the mount points and /etc/{hostname,hosts,resolv.conf}; with a writable upper
- * layer owned by the mapped root only when the service says read_only: false.
+ * rootfs:  the directory, idmapped, as lower layer of an overlay. The mount points and
+ *          /etc/{hostname,hosts,resolv.conf} are written into the upper layer, which then becomes
+ *          read-only unless the service says read_only: false.
+ *
+ * A writable layer lives in memory, bounded and charged to the container, when `directory` does,
+ * and on disk below `directory` otherwise. It is gone after rootfs_unmount().
  *
  * The caller lives in a mount namespace of its own, so that no mount shows on the host. The image's
  * content is hostile: every path inside is resolved beneath a directory handle.
@@ -39,10 +42,13 @@ struct rootfs_bind {
     bool is_exec;
 };
 
+/* Where /bin, /sbin and the like are directories of their own, each is a bind. */
+#define ROOTFS_BINDS_MAX 16
+
 struct rootfs {
     char path[4096]; /* directory/rootfs, mounted */
-    struct rootfs_bind
-        binds[8]; /* read-only, not idmapped (files of the host's root show as nobody) */
+    /* Read-only, not idmapped: files of the host's root show as nobody's. */
+    struct rootfs_bind binds[ROOTFS_BINDS_MAX];
     size_t bind_count;
 };
 
