@@ -66,12 +66,11 @@ static void audit(request_rec *r, const struct order *order, const char *result)
 {
     const char *user = r->user ? ap_escape_logitem(r->pool, r->user) : "-";
 
-    /* The function, not the macro: a notice goes to a log file at any LogLevel, the macro would
-     * drop it at httpd's default, warn. */
-    ap_log_rerror_(APLOG_MARK, APLOG_NOTICE, 0, r,
-                   "container-admin: user=%s ip=%s action=%s target=%s/%s result=%s", user,
-                   r->useragent_ip, order->action ? order->action : "-", order->tenant,
-                   order->service, result);
+    /* A notice goes into the log at any LogLevel. */
+    ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r,
+                  "container-admin: user=%s ip=%s action=%s target=%s/%s result=%s", user,
+                  r->useragent_ip, order->action ? order->action : "-", order->tenant,
+                  order->service, result);
 }
 
 static int refuse(request_rec *r, const struct order *order, int status, const char *code,

@@ -35,6 +35,9 @@ void overview_take(request_rec *r, const struct board_view *board, struct overvi
     overview->moment.boottime_usec = clock_boottime_usec();
     overview->moment.realtime_usec = clock_realtime_usec();
     overview->letters = letters;
+    if (board->reader && overview->moment.boottime_usec > board->info.engine_started_boottime_usec)
+        overview->supervisor_uptime_usec =
+            overview->moment.boottime_usec - board->info.engine_started_boottime_usec;
     apr_time_t restarted = ap_get_scoreboard_global()->restart_time;
     if (r->request_time > restarted)
         overview->httpd_uptime_seconds = (uint64_t)apr_time_sec(r->request_time - restarted);

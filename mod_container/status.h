@@ -21,6 +21,7 @@ struct overview {
     const struct board_view *board;
     struct moment moment;
     uint64_t httpd_uptime_seconds;
+    uint64_t supervisor_uptime_usec; /* 0 when unreachable */
     unsigned containers;
     unsigned by_state[CONTAINER_STATE_COUNT];
     const char *letters; /* one a slot that was ever used */

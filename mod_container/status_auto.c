@@ -35,8 +35,7 @@ static void supervisor_lines(request_rec *r, const struct overview *overview)
         return;
     line_text(r, "SupervisorVersion", info->version);
     line_count(r, "SupervisorPid", info->engine_pid);
-    line_count(r, "SupervisorUptimeSeconds",
-               (overview->moment.boottime_usec - info->engine_started_boottime_usec) / 1000000);
+    line_count(r, "SupervisorUptimeSeconds", overview->supervisor_uptime_usec / 1000000);
     line_seconds(r, "SampleAgeSeconds", board->age_usec);
     line_seconds(r, "SampleIntervalSeconds", info->sample_interval_usec);
     line_count(r, "HostCpus", info->cpus);

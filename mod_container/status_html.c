@@ -50,7 +50,8 @@ static const char style[] =
     "tr{border:1px solid var(--line);border-radius:.4rem;padding:.3rem .7rem;margin:0 0 .7rem}"
     "td,.number{display:flex;justify-content:space-between;gap:1rem;border:0;padding:.15rem 0;"
     "text-align:right;white-space:normal;min-width:0}"
-    "td::before{content:attr(data-label);color:var(--dim);font-size:.85rem;font-weight:400;"
+    "td::before{content:attr(data-label);flex:none;color:var(--dim);font-size:.85rem;font-weight:"
+    "400;"
     "text-align:left}td.absent{display:none}}";
 
 const char *status_security_policy(apr_pool_t *pool)
@@ -97,8 +98,7 @@ static void facts(request_rec *r, const struct overview *overview)
     fact(r, "Server uptime", duration(r, overview->httpd_uptime_seconds * 1000000));
     if (overview->board->reader) {
         fact(r, "Supervisor", info->version);
-        fact(r, "Supervisor uptime",
-             duration(r, overview->moment.boottime_usec - info->engine_started_boottime_usec));
+        fact(r, "Supervisor uptime", duration(r, overview->supervisor_uptime_usec));
         fact(r, "Sample age",
              apr_psprintf(r->pool, "%.1f s", (double)overview->board->age_usec / 1e6));
         fact(r, "Machine", host_text(r, info));

@@ -44,10 +44,9 @@ static json_t *supervisor_object(request_rec *r, const struct overview *overview
             json_object_set_new(object, keys[i], json_null());
         return object;
     }
-    uint64_t uptime_usec = overview->moment.boottime_usec - info->engine_started_boottime_usec;
     json_t *values[] = {text_or_null(r, info->version),
                         json_integer(info->engine_pid),
-                        json_integer((json_int_t)(uptime_usec / 1000000)),
+                        json_integer((json_int_t)(overview->supervisor_uptime_usec / 1000000)),
                         json_real((double)(board->age_usec / 1000) / 1000),
                         json_real((double)(info->sample_interval_usec / 1000) / 1000),
                         json_integer(info->cpus),

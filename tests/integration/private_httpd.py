@@ -282,6 +282,12 @@ Timeout 10
         # UBSan writes to standard error, which httpd makes its error log.
         assert "runtime error:" not in self.log()
 
+    def mappings(self, name):
+        """How often each child has a file of that name mapped."""
+        children = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True,
+                                  text=True, timeout=10).stdout.split()
+        return [Path(f"/proc/{pid}/maps").read_text().count(name) for pid in children]
+
     def log(self):
         return self.error_log.read_text() if self.error_log.exists() else ""
 

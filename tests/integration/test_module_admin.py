@@ -8,7 +8,7 @@ import pytest
 from private_httpd import MPMS, Board, ControlSocket, Httpd, Workplace
 
 LOCATION = """
-LogLevel warn
+LogLevel emerg
 <Location /container-status>
     SetHandler container-status
     ContainerStatus On

@@ -288,6 +288,11 @@ def test_a_child_keeps_its_threads_apart_while_boards_change(serve, board, workp
             board = Board(workplace)
             board.slot(0, tenant="a", service="b")
             time.sleep(0.05)
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+        httpd.get("/container-status")
+        assert max(httpd.mappings("/run/scoreboard")) <= 1
     finally:
         stop.set()
         for thread in threads:
