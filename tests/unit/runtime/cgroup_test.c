@@ -1058,11 +1058,14 @@ static int run_all(const char *name)
     return _cmocka_run_group_tests(name, tests, ARRAY_LENGTH(tests), setup, teardown);
 }
 
-int main(void)
+/* With an argument, only the tests that match that pattern run. */
+int main(int argc, char **argv)
 {
     struct cgroup_driver *probe;
     int failed = 0;
 
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
         fprintf(stderr, "this test makes cgroups and mounts: run it as root\n");
         return 1;
