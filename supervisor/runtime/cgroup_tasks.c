@@ -192,7 +192,7 @@ int cgroup_freeze(struct cgroup *cgroup, bool freeze, int timeout_ms, struct err
     int r = ops->freeze(cgroup->directories[home], freeze);
     while (r >= 0) {
         r = ops->is_frozen(cgroup->directories[home]);
-        if (r == freeze)
+        if (r >= 0 && (r > 0) == freeze)
             return 0;
         if (r >= 0 && !deadline_pause(&deadline))
             r = -ETIMEDOUT;
