@@ -73,12 +73,14 @@ static void print_run(struct place *place, struct logfile *log, const char *text
     logfile_finish(log);
 }
 
-static json_t *read_log(struct place *place, const char *cursor, uint64_t tail, char *next, int *more)
+static json_t *read_log(struct place *place, const char *cursor, uint64_t tail, char *next,
+                        int *more)
 {
     struct error error = ERROR_INIT;
     json_t *lines = NULL;
 
-    assert_int_equal(logread(place->fd, "blog", "web", cursor, tail, &lines, next, more, &error), 0);
+    assert_int_equal(logread(place->fd, "blog", "web", cursor, tail, &lines, next, more, &error),
+                     0);
     return lines;
 }
 
@@ -251,7 +253,8 @@ static void test_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_lines_are_whole_and_parts_are_marked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_lines_are_whole_and_parts_are_marked, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_tail_and_cursor_over_rotation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_files_are_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hostile_bytes, set_up, tear_down),

@@ -90,7 +90,8 @@ static void test_always_restarts_what_ended_well(void **state)
     uint64_t wait;
 
     (void)state;
-    assert_int_equal(restart_decide(&restart, RESTART_ALWAYS, 0, &ended_well, &wait), RESTART_AGAIN);
+    assert_int_equal(restart_decide(&restart, RESTART_ALWAYS, 0, &ended_well, &wait),
+                     RESTART_AGAIN);
     assert_int_equal(restart_decide(&restart, RESTART_UNLESS_STOPPED, 0, &ended_well, &wait),
                      RESTART_AGAIN);
 }
