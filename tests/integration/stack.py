@@ -54,6 +54,7 @@ class Stack:
             (self.path / name).mkdir(parents=True, mode=0o755)
         self.cgroup = f"mct-{os.getpid()}-{next(COUNTER)}"
         self.settings = {"network": {"namespace": "private"}, "cgroup": {"parent": self.cgroup}}
+        self.before = None
         self.process = None
         self.httpd = None
         self.expected_status = 0
@@ -97,10 +98,17 @@ class Stack:
     def log(self):
         return self.log_file.read_text() if self.log_file.exists() else ""
 
+    def command(self, *arguments):
+        """The supervisor's command line; `before` is what a shell does first, in a mount namespace of its own."""
+        command = [BUILD / "container-supervisor", "--root", self.path, *arguments]
+        if self.before:
+            command = ["unshare", "-m", "sh", "-ec", self.before + '; exec "$@"', "sh", *command]
+        return command
+
     def launch(self, *arguments):
         self.write_settings()
         self.process = subprocess.Popen(
-            [BUILD / "container-supervisor", "--root", self.path, "--debug", *arguments],
+            self.command("--debug", *arguments),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.log_file, "ab"),
             env=self.environment)
 

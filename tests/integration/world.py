@@ -12,7 +12,8 @@ CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 MS_REC, MS_PRIVATE = 0x4000, 1 << 18
 PR_SET_CHILD_SUBREAPER = 36
 CGROUPS = Path("/sys/fs/cgroup")
-FOREIGN_CGROUPS = {"process_api"}
+# What a supervisor of this test run may have made; other programs come and go as they like.
+OUR_CGROUPS = (f"mct-{os.getpid()}-", "container-supervisor")
 
 
 def check(result, what):
@@ -29,13 +30,12 @@ def enter():
 
 
 def cgroups():
-    """All cgroups but those of the machine's own keeper, three levels deep."""
+    """The groups of our supervisors in every hierarchy, three levels deep."""
     found = set()
-    for path in CGROUPS.glob("*/"):
-        for depth in ("*/", "*/*/", "*/*/*/"):
-            for group in path.glob(depth):
-                if group.relative_to(path).parts[0] not in FOREIGN_CGROUPS:
-                    found.add(str(group))
+    for hierarchy in [CGROUPS, *CGROUPS.glob("*/")]:
+        for group in hierarchy.glob("*/"):
+            if group.name.startswith(OUR_CGROUPS):
+                found |= {str(group), *map(str, group.glob("*/")), *map(str, group.glob("*/*/"))}
     return found
 
 
@@ -49,6 +49,13 @@ def children():
                     line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
                     found.add((int(pid), line.strip() or Path(f"/proc/{pid}/comm").read_text()))
     return found
+
+
+def is_alive(pid):
+    """A zombie that nobody has reaped yet is not."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    return False
 
 
 def reap():
