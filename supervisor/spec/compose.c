@@ -44,9 +44,9 @@ static int read_volumes(const struct place *place, void *target, struct error *e
         return r;
     json_object_foreach (place->value, name, value) {
         struct place member = place_member(place, name);
-        struct error inner = ERROR_INIT;
-        if (name_check("volume", name, &inner) < 0)
-            return place_refuse(&member, error, "%s", inner.message);
+        r = compose_check_volume_name(&member, name, error);
+        if (r < 0)
+            return r;
         if (!json_is_null(value) && json_object_size(value) + !json_is_object(value) > 0)
             return place_refuse(&member, error, "a volume has no options for now; write %s: {}",
                                 name);

@@ -99,15 +99,32 @@ static int set_bind_source(const struct place *place, const char *text, const ch
     return mount->source ? 0 : place_no_memory(place, error);
 }
 
+int compose_check_volume_name(const struct place *place, const char *name, struct error *error)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    size_t length = strlen(name);
+    char quoted[PLACE_QUOTE_SIZE];
+
+    if (length > 0 && length <= NAME_MAX_LENGTH && strchr(letters, name[0]) &&
+        strspn(name + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
+            length - 1)
+        return 0;
+    return place_refuse(
+        place, error,
+        "\"%s\" is not a volume name; write 1 to %d of letters, digits, '_', '.' "
+        "and '-', with none of '.' and '-' in front (for a directory, write ./NAME)",
+        place_quote(name, quoted, sizeof(quoted)), NAME_MAX_LENGTH);
+}
+
 /* A named volume must be declared at the top, as in Compose: a typing error makes no new one. */
 static int set_volume_source(const struct place *place, const char *name,
                              const struct place *volumes, struct mount_spec *mount,
                              struct error *error)
 {
-    struct error inner = ERROR_INIT;
+    int r = compose_check_volume_name(place, name, error);
 
-    if (name_check("volume", name, &inner) < 0)
-        return place_refuse(place, error, "%s (for a directory, write ./NAME)", inner.message);
+    if (r < 0)
+        return r;
     if (!json_is_object(volumes->value) || !json_object_get(volumes->value, name))
         return place_refuse(place, error,
                             "volume \"%s\" is not declared; add it below the volumes: at the top "

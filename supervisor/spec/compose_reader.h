@@ -87,6 +87,8 @@ int env_file_parse(const char *text, const char *name, struct string_list *list,
                    struct error *error);
 
 /* compose_mounts.c */
+/* Compose's rule for names of volumes, within the length that storage takes. */
+int compose_check_volume_name(const struct place *place, const char *name, struct error *error);
 int compose_read_volumes(const struct place *place, void *target, struct error *error);
 int compose_read_tmpfs(const struct place *place, void *target, struct error *error);
 

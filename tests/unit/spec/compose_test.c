@@ -79,7 +79,7 @@ static void a_whole_file_is_read(void **state)
                   "    volumes:\n"
                   "      - ./html/:/var/www/html:ro\n"
                   "      - /srv/shared:/shared\n"
-                  "      - data:/var/lib/data\n"
+                  "      - Db_data:/var/lib/data\n"
                   "      - {type: tmpfs, target: /cache, tmpfs: {size: 16m, mode: 0755}}\n"
                   "      - {type: volume, source: data, target: /again, read_only: true}\n"
                   "    tmpfs: /dev/shm:size=8m,mode=1777\n"
@@ -96,7 +96,7 @@ static void a_whole_file_is_read(void **state)
                   "    labels: {a: $x}\n"
                   "    x-other: anything\n"
                   "    x-listen: {protocol: fcgi, path: /run/php.sock}\n"
-                  "volumes: {data: {}}\n");
+                  "volumes: {data: {}, Db_data: }\n");
     _cleanup_free_ char *json = canonical(tenant);
 
     (void)state;
@@ -113,7 +113,7 @@ static void a_whole_file_is_read(void **state)
               "{\"mode\":493,\"size\":16777216,\"target\":\"/cache\",\"type\":\"tmpfs\"},"
               "{\"mode\":1023,\"size\":8388608,\"target\":\"/dev/shm\",\"type\":\"tmpfs\"},"
               "{\"source\":\"/srv/shared\",\"target\":\"/shared\",\"type\":\"bind\"},"
-              "{\"source\":\"data\",\"target\":\"/var/lib/data\",\"type\":\"volume\"},"
+              "{\"source\":\"Db_data\",\"target\":\"/var/lib/data\",\"type\":\"volume\"},"
               "{\"read_only\":true,\"source\":\"/srv/blog/html\",\"target\":\"/var/www/html\","
               "\"type\":\"bind\"}],\"name\":\"web\",\"read_only\":false,\"restart\":\"on-failure\","
               "\"restart_max\":3,\"stop_grace_period_usec\":90000000,\"stop_signal\":3,"
@@ -303,7 +303,9 @@ static void refused_keys_of_a_service(void **state)
         {"volumes: ['./a:/dev/shm']", "volumes[0]: \"/dev/shm\": nothing can be mounted"},
         {"volumes: ['./a:/b', './c:/b/']", "volumes[1]: /b is mounted on already"},
         {"volumes: ['dta:/b']", "volumes[0]: volume \"dta\" is not declared; add it"},
-        {"volumes: ['Da_ta:/b']", "volumes[0]: \"Da_ta\" is not a volume name"},
+        {"volumes: ['-data:/b']", "volumes[0]: \"-data\" is not a volume name; write 1 to 63"},
+        {"volumes: ['a/b:/b']", "volumes[0]: \"a/b\" is not a volume name"},
+        {"volumes: [':/b']", "volumes[0]: \"\" is not a volume name"},
         {"volumes: [{type: bnd}]", "volumes[0].type: \"bnd\" is not one of bind, volume, tmpfs"},
         {"volumes: [{type: bind, target: /a}]", "volumes[0]: source is missing"},
         {"volumes: [{type: bind, source: /a}]", "volumes[0]: target is missing"},
@@ -410,7 +412,8 @@ static void refused_files(void **state)
         {"networks: {}\n", "blog/compose.yaml:1: networks: not supported: each tenant has one"},
         {"volumes:\n  data:\n    driver: x\n",
          "blog/compose.yaml:2: volumes.data: a volume has no options for now"},
-        {"volumes:\n  Data:\n", "blog/compose.yaml:2: volumes.Data: \"Data\" is not a volume name"},
+        {"volumes:\n  .data:\n",
+         "blog/compose.yaml:2: volumes..data: \".data\" is not a volume name"},
         {"services:\n  web:\n    image: host\n    command: x\n    mem_limit: 64m\n    deploy:\n"
          "      resources: {limits: {memory: 128m}}\n",
          "blog/compose.yaml:5: services.web.mem_limit: differs from "
