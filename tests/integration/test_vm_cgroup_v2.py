@@ -21,7 +21,7 @@ def machine():
 
 def run_job(job, *options):
     """Runs a job. An emulated machine may hang by itself; then, and only then, it is booted once more."""
-    command = ["tests/vm/run", *options, "--timeout", "300", job]
+    command = ["tests/vm/run", *options, "--timeout", "120", job]
     for _ in range(2):
         done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, timeout=600)
         if done.returncode != MACHINE_FAILED:
