@@ -8,6 +8,8 @@
 #include "supervisor/storage/host_file.h"
 #include "supervisor/storage/skeleton.h"
 
+#define HOSTNAME_MAX 253 /* RFC 1035 section 2.3.4, without the final dot */
+
 /* resolv.conf(5). "sortlist" is about the host's own interfaces. */
 static const char *const copied_keywords[] = {"search", "domain", "options"};
 
@@ -79,16 +81,19 @@ static char *resolver_text(void)
 int skeleton_network_files(const struct skeleton *skeleton, const char *hostname,
                            struct error *error)
 {
-    _cleanup_free_ char *resolver = resolver_text(), *hosts = NULL, *line = NULL;
+    _cleanup_free_ char *resolver = resolver_text();
+    char line[HOSTNAME_MAX + 2], hosts[HOSTNAME_MAX + 128];
 
-    if (!resolver || asprintf(&line, "%s\n", hostname) < 0)
+    if (!resolver)
         return error_sys(error, ENOMEM, "/etc of the image");
-    if (asprintf(&hosts,
-                 "127.0.0.1 localhost\n"
-                 "127.0.1.1 %s\n"
-                 "::1 localhost ip6-localhost ip6-loopback\n",
-                 hostname) < 0)
-        return error_sys(error, ENOMEM, "/etc of the image");
+    if (strlen(hostname) > HOSTNAME_MAX || strpbrk(hostname, " \t\n#"))
+        return error_set(error, EINVAL, "\"%.80s\" is not a host name", hostname);
+    snprintf(line, sizeof(line), "%s\n", hostname);
+    snprintf(hosts, sizeof(hosts),
+             "127.0.0.1 localhost\n"
+             "127.0.1.1 %s\n"
+             "::1 localhost ip6-localhost ip6-loopback\n",
+             hostname);
     int r = skeleton_file(skeleton, "etc/hostname", line, strlen(line), error);
     if (r == 0)
         r = skeleton_file(skeleton, "etc/hosts", hosts, strlen(hosts), error);
