@@ -194,6 +194,7 @@ static int create_process(struct launch *launch, struct error *error)
         .stdio = {engine->null_fd, launch->write_ends[0], launch->write_ends[1]},
         .passed = &service->listen_fd,
         .passed_count = service->listen_fd >= 0 ? 1 : 0,
+        .has_strict_sources = true,
     };
     r = container_create(&request, &service->container, error);
     if (r < 0)

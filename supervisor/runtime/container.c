@@ -159,7 +159,8 @@ int container_create(const struct container_request *request, struct container *
     *container = (struct container){.pid = -1, .pidfd = -1, .status_fd = -1};
     if (request->passed_count > PLAN_PASSED_MAX)
         return error_set(error, E2BIG, "at most %d descriptors can be passed", PLAN_PASSED_MAX);
-    int r = plan_prepare(&plan, request->config, request->driver, error);
+    int r =
+        plan_prepare(&plan, request->config, request->driver, request->has_strict_sources, error);
     if (r < 0)
         return r;
     plan.seccomp = request->seccomp;

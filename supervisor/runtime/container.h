@@ -14,6 +14,7 @@
  * deadlines below. It reaps the process itself: pidfd becomes readable at its end.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -34,6 +35,11 @@ struct container_request {
     int stdio[3];                          /* stay the caller's */
     const int *passed;                     /* become 3, 4 ... inside; stay the caller's */
     size_t passed_count;
+    /*
+     * Sources of bind mounts may not lead through symbolic links: a tenant who can write to a
+     * directory above a source could otherwise make it lead anywhere.
+     */
+    bool has_strict_sources;
 };
 
 struct container {

@@ -82,7 +82,7 @@ static int prepare_root(struct plan *plan, struct error *error)
 }
 
 int plan_prepare(struct plan *plan, const struct config *config, const struct cgroup_driver *driver,
-                 struct error *error)
+                 bool has_strict_sources, struct error *error)
 {
     *plan = (struct plan){
         .config = config,
@@ -95,7 +95,7 @@ int plan_prepare(struct plan *plan, const struct config *config, const struct cg
     if (r == 0)
         r = prepare_root(plan, error);
     if (r == 0)
-        r = plan_prepare_mounts(plan, driver, error);
+        r = plan_prepare_mounts(plan, driver, has_strict_sources, error);
     if (r < 0)
         plan_release(plan);
     return r;

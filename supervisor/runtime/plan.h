@@ -86,15 +86,16 @@ struct plan_report {
 
 /*
  * Opens and builds all that is needed. driver is for the cgroup mounts of the config, may be NULL
- * if it has none. plan_release() closes what was opened, in the parent; config and seccomp stay the
- * caller's.
+ * if it has none. has_strict_sources: see container.h. plan_release() closes what was opened, in
+ * the parent; config and seccomp stay the caller's.
  */
 int plan_prepare(struct plan *plan, const struct config *config, const struct cgroup_driver *driver,
-                 struct error *error);
+                 bool has_strict_sources, struct error *error);
 void plan_release(struct plan *plan);
 
 /* The mounts' part of plan_prepare(). */
-int plan_prepare_mounts(struct plan *plan, const struct cgroup_driver *driver, struct error *error);
+int plan_prepare_mounts(struct plan *plan, const struct cgroup_driver *driver,
+                        bool has_strict_sources, struct error *error);
 
 /* Turns a report into error text: "mount /var/www: No such file or directory". Returns -errnum. */
 int plan_explain(const struct plan *plan, const struct plan_report *report, struct error *error);

@@ -12,6 +12,7 @@
 #include "common/cleanup.h"
 #include "supervisor/runtime/plan.h"
 #include "supervisor/sys/mount.h"
+#include "supervisor/sys/openat2.h"
 
 /* config-linux.md, "Default Devices". */
 static const struct {
@@ -86,19 +87,39 @@ static int prepare_dev(const struct config *config, struct planned_mount *planne
     return r < 0 ? error_sys(error, -r, "fill /dev") : 0;
 }
 
-static int prepare_bind(const struct config *config, struct planned_mount *planned, int *userns,
-                        struct error *error)
+static int open_source(const struct config_mount *mount, bool is_strict, struct stat *st,
+                       struct error *error)
+{
+    _cleanup_close_ int source = is_strict ? open_without_links(mount->source, O_PATH)
+                                           : open(mount->source, O_PATH | O_CLOEXEC);
+
+    int r = source >= 0 ? 0 : is_strict ? source : -errno;
+    if (r == 0 && fstat(source, st) < 0)
+        r = -errno;
+    if (r == -ENOENT)
+        return error_set(error, ENOENT, "mount %s: source %s does not exist", mount->destination,
+                         mount->source);
+    if (r == -ELOOP)
+        return error_set(
+            error, ELOOP,
+            "mount %s: source %s leads through a symbolic link; write the path that it "
+            "leads to",
+            mount->destination, mount->source);
+    if (r < 0)
+        return error_sys(error, -r, "mount %s: source %s", mount->destination, mount->source);
+    return steal_fd(&source);
+}
+
+static int prepare_bind(const struct config *config, struct planned_mount *planned,
+                        bool has_strict_sources, int *userns, struct error *error)
 {
     const struct config_mount *mount = planned->mount;
-    _cleanup_close_ int source = open(mount->source, O_PATH | O_CLOEXEC);
     struct stat st;
     int mapping = -1;
 
-    if (source < 0 && errno == ENOENT)
-        return error_set(error, ENOENT, "mount %s: source %s does not exist", mount->destination,
-                         mount->source);
-    if (source < 0 || fstat(source, &st) < 0)
-        return error_sys(error, errno, "mount %s: source %s", mount->destination, mount->source);
+    _cleanup_close_ int source = open_source(mount, has_strict_sources, &st, error);
+    if (source < 0)
+        return source;
     planned->is_file = !S_ISDIR(st.st_mode);
     planned->fd = mount_clone(source, mount->is_recursive);
     if (planned->fd < 0)
@@ -143,7 +164,8 @@ static int list_cgroups(struct plan *plan, const struct cgroup_driver *driver, s
     return 0;
 }
 
-int plan_prepare_mounts(struct plan *plan, const struct cgroup_driver *driver, struct error *error)
+int plan_prepare_mounts(struct plan *plan, const struct cgroup_driver *driver,
+                        bool has_strict_sources, struct error *error)
 {
     const struct config *config = plan->config;
     _cleanup_close_ int userns = -1;
@@ -158,7 +180,7 @@ int plan_prepare_mounts(struct plan *plan, const struct cgroup_driver *driver, s
         struct planned_mount *planned = &plan->mounts[i];
         const char *type = planned->mount->type;
         if (planned->mount->is_bind) {
-            r = prepare_bind(config, planned, &userns, error);
+            r = prepare_bind(config, planned, has_strict_sources, &userns, error);
         } else if (strcmp(planned->mount->destination, "/dev") == 0 && strcmp(type, "tmpfs") == 0) {
             r = prepare_dev(config, planned, error);
         } else if (strcmp(type, "cgroup") == 0 || strcmp(type, "cgroup2") == 0) {

@@ -23,6 +23,9 @@ int open_beneath_nofollow(int directory, const char *path, int flags, mode_t mod
  */
 int open_in_root(int directory, const char *path, int flags, mode_t mode);
 
+/* Opens an absolute path in which no component may be a symbolic link: -ELOOP. */
+int open_without_links(const char *path, int flags);
+
 /* Opens path on the same mount as the directory, without links of any kind (for procfs). */
 int open_same_mount(int directory, const char *path, int flags);
 

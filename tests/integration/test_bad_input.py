@@ -85,6 +85,20 @@ def test_missing_source_of_a_mount(stack):
             in stack.ps()["alpha/web"]["message"])
 
 
+def test_source_of_a_mount_that_became_a_link(stack):
+    """A tenant who writes to one volume must not lead another one out of it."""
+    stack.sleeper("alpha", "restart: 'no'\nvolumes: ['./data:/data', './data/sub:/sub']")
+    data = stack.tenant_directory("alpha") / "data"
+    (data / "sub").mkdir(parents=True)
+    stack.start()
+    stack.wait_state("running")
+    stack.ctl("stop", "alpha/web")
+    (data / "sub").rmdir()
+    (data / "sub").symlink_to("/etc")
+    done = stack.ctl("start", "alpha/web", check=False)
+    assert done.returncode == 1 and "data/sub leads through a symbolic link" in done.stderr
+
+
 def test_missing_image_directory(stack):
     stack.tenant("alpha", """
         services:
