@@ -96,7 +96,7 @@ static void test_lines_are_whole_and_parts_are_marked(void **state)
     char next[64], *big = malloc(LOGFILE_LINE_MAX + 10);
     int more;
 
-    print_run(place, log, "one\n\ntwo\nunended", 17);
+    print_run(place, log, "one\n\ntwo\nunended", 16);
     memset(big, 'x', LOGFILE_LINE_MAX + 9);
     big[LOGFILE_LINE_MAX + 9] = '\n';
     print_run(place, log, big, LOGFILE_LINE_MAX + 10);
