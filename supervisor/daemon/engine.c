@@ -154,7 +154,11 @@ static int open_network(struct engine *engine, struct error *error)
     if (!settings->has_network)
         return 0;
     int r = network_open(&config, &engine->network, error);
-    return r < 0 ? error_wrap(error, "network") : 0;
+    if (r < 0)
+        return error_wrap(error, "network");
+    if (*network_notes(engine->network))
+        log_notice("network: %s", network_notes(engine->network));
+    return 0;
 }
 
 static int open_board(struct engine *engine, struct error *error)
