@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 bool name_is_valid(const char *text)
 {
@@ -46,6 +47,20 @@ int path_join(char *buffer, const char *directory, const char *name, struct erro
 
     if (length < 0 || length >= PATH_MAX)
         return error_set(error, ENAMETOOLONG, "%.200s.../%.200s: path too long", directory, name);
+    return 0;
+}
+
+int path_absolute(char *buffer, const char *path, struct error *error)
+{
+    char here[PATH_MAX];
+
+    if (path[0] != '/') {
+        if (!getcwd(here, sizeof(here)))
+            return error_sys(error, errno, "%.200s: the working directory", path);
+        return path_join(buffer, here, path, error);
+    }
+    if (snprintf(buffer, PATH_MAX, "%s", path) >= PATH_MAX)
+        return error_set(error, ENAMETOOLONG, "%.200s...: path too long", path);
     return 0;
 }
 

@@ -50,6 +50,12 @@ int paths_init(struct paths *paths, const char *root, struct error *error);
  */
 int path_join(char *buffer, const char *directory, const char *name, struct error *error);
 
+/*
+ * An absolute path of what a person typed: a relative one is taken below the working directory. Buffer of
+ * PATH_MAX bytes; -ENAMETOOLONG if it is too small.
+ */
+int path_absolute(char *buffer, const char *path, struct error *error);
+
 /* The names below paths.run that cross a process border. Buffers hold PATH_MAX bytes. */
 int path_control_socket(const struct paths *paths, char *buffer, struct error *error);
 int path_scoreboard(const struct paths *paths, char *buffer, struct error *error);

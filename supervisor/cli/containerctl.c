@@ -228,11 +228,13 @@ static int read_stream(struct ctl *ctl, const char *text)
 
 static int read_root(struct ctl *ctl, const char *text)
 {
-    char control_socket[PATH_MAX];
+    char control_socket[PATH_MAX], root[PATH_MAX];
     struct error error = ERROR_INIT;
     struct paths paths;
-    int r = paths_init(&paths, text, &error);
+    int r = text && *text ? path_absolute(root, text, &error) : 0;
 
+    if (r == 0)
+        r = paths_init(&paths, text && *text ? root : NULL, &error);
     if (r == 0)
         r = path_control_socket(&paths, control_socket, &error);
     if (r == 0)

@@ -156,7 +156,8 @@ static int open_network(struct engine *engine, struct error *error)
     int r = network_open(&config, &engine->network, error);
     if (r < 0)
         return error_wrap(error, "network");
-    if (*network_notes(engine->network))
+    /* What changed for the whole machine is worth a word; in a namespace of our own it is not. */
+    if (*network_notes(engine->network) && strcmp(settings->network_namespace, "host") == 0)
         log_notice("network: %s", network_notes(engine->network));
     return 0;
 }

@@ -45,6 +45,8 @@ void log_message(enum log_level level, const char *format, ...)
     int used = is_journal ? snprintf(line, sizeof(line), "<%d>", level)
                           : snprintf(line, sizeof(line), "%s %s: ", log_time(when), names[level]);
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c == '\n' && !c[1])
+            break;
         if (*c == '\n')
             used += sprintf(line + used, "; ");
         else if (*c < 0x20 || *c == 0x7f)

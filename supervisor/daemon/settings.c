@@ -36,7 +36,7 @@ static void set_defaults(struct settings *settings, const char *root)
     settings->has_network = true;
     if (root && *root)
         snprintf(settings->cgroup_parent, sizeof(settings->cgroup_parent),
-                 "container-supervisor-%08x", hash_text(root));
+                 "container-supervisor-%08x", hash_text(settings->paths.run));
     else
         strcpy(settings->cgroup_parent, "container-supervisor");
     settings->default_memory_bytes = UINT64_C(512) << 20;
@@ -278,10 +278,13 @@ int settings_load(struct settings *settings, const char *root, const char *file,
     json_error_t problem;
 
     memset(settings, 0, sizeof(*settings));
-    set_defaults(settings, root);
-    int r = paths_init(&settings->paths, root, error);
+    int r = root && *root ? path_absolute(path, root, error) : 0;
     if (r == 0)
-        r = path_join(path, settings->paths.etc, "supervisor.json", error);
+        r = paths_init(&settings->paths, root && *root ? path : NULL, error);
+    if (r < 0)
+        return r;
+    set_defaults(settings, root);
+    r = path_join(path, settings->paths.etc, "supervisor.json", error);
     if (r < 0)
         return r;
     if (file || access(path, F_OK) == 0) {

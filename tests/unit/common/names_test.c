@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -114,6 +115,21 @@ static void roots_that_cannot_be(void **state)
     assert_int_equal(paths_init(&paths, root, &error), -ENAMETOOLONG);
 }
 
+static void a_typed_path_becomes_absolute(void **state)
+{
+    char buffer[PATH_MAX], wanted[PATH_MAX];
+    struct error error = ERROR_INIT;
+
+    (void)state;
+    assert_int_equal(path_absolute(buffer, "/srv/x", &error), 0);
+    assert_string_equal(buffer, "/srv/x");
+    assert_int_equal(chdir("/tmp"), 0);
+    assert_int_equal(path_absolute(buffer, "a/b", &error), 0);
+    assert_non_null(getcwd(wanted, sizeof(wanted) - 5));
+    strcat(wanted, "/a/b");
+    assert_string_equal(buffer, wanted);
+}
+
 static void join_fits_exactly_or_not_at_all(void **state)
 {
     char directory[PATH_MAX], buffer[PATH_MAX];
@@ -136,6 +152,7 @@ int main(void)
         cmocka_unit_test(the_standard_places),
         cmocka_unit_test(everything_moves_below_a_root),
         cmocka_unit_test(roots_that_cannot_be),
+        cmocka_unit_test(a_typed_path_becomes_absolute),
         cmocka_unit_test(join_fits_exactly_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
