@@ -181,17 +181,19 @@ class Stack:
 
     # ---- inside a container ----
 
-    def run_inside(self, script, name="probe", extra="", image="host", seconds=60):
-        """Runs a shell script as a container of its own and returns its output and exit status."""
+    def run_inside(self, script, name="probe", extra="", image="host", seconds=60, volumes=(),
+                   program="sh"):
+        """Runs a script as a container of its own and returns its output and last state."""
         directory = self.tenant_directory(name)
         directory.mkdir(exist_ok=True)
         (directory / "script").write_text(textwrap.dedent(script))
+        mounts = json.dumps(["./script:/srv/script:ro", *volumes])
         self.tenant(name, f"""
 services:
   web:
     image: {image}
-    command: ["sh", "/srv/script"]
-    volumes: ["./script:/srv/script:ro"]
+    command: [{program}, "/srv/script"]
+    volumes: {mounts}
     restart: "no"
     stop_signal: SIGKILL
 """ + textwrap.indent(textwrap.dedent(extra).strip("\n"), "    "))
@@ -200,6 +202,33 @@ services:
         wait_until(lambda: self.state(done) in ("exited", "failed"),
                    f"{done} to end: {self.state(done)}\n{self.log()}", seconds)
         return self.logs(done), self.ps()[done]
+
+    def ask(self, script, name="probe", **options):
+        """Runs a Python script behind inside.py in a container; returns what it tells."""
+        script = (Path(__file__).parent / "inside.py").read_text() + textwrap.dedent(script)
+        log, container = self.run_inside(script, name, program="/usr/bin/python3", **options)
+        told = [line[5:] for line in log.splitlines() if line.startswith("told ")]
+        assert told, f"{name} told nothing: {container['message']}\n{log}"
+        return json.loads(told[-1])
+
+    def serve_inside(self, script, name="alpha", extra="", image="host", volumes=()):
+        """Runs a Python script behind inside.py as a tenant; returns once it tells "ready"."""
+        directory = self.tenant_directory(name)
+        directory.mkdir(exist_ok=True)
+        text = (Path(__file__).parent / "inside.py").read_text() + textwrap.dedent(script)
+        (directory / "script").write_text(text + '\ntell(ready=True)\nimport time\ntime.sleep(1000)\n')
+        mounts = json.dumps(["./script:/srv/script:ro", *volumes])
+        self.tenant(name, f"""
+services:
+  web:
+    image: {image}
+    command: [/usr/bin/python3, /srv/script]
+    volumes: {mounts}
+    stop_signal: SIGKILL
+""" + textwrap.indent(textwrap.dedent(extra).strip("\n"), "    "))
+        self.ctl("apply")
+        self.wait_log('told {"ready": true}', f"{name}/web")
+        return self.inspect(f"{name}/web")
 
     # ---- httpd ----
 
