@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From inside a tenant there is neither the host nor another tenant; tried with real programs."""
 import ctypes
-import json
 import os
-import pwd
-import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -12,7 +9,6 @@ from pathlib import Path
 import pytest
 
 NAMESPACES = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"]
-WEB_UID = pwd.getpwnam("www-data").pw_uid
 # What of a container can be written; the masks of files are bind mounts of its own /dev/null.
 WRITABLE = {"/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/tmp", "/run"}
 MASKED = ["acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug", "scsi",

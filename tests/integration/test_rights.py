@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a process of a tenant may do and what it holds: nothing that its file does not name."""
-import hashlib
 import json
 import os
 import pwd
@@ -9,7 +8,6 @@ import stat
 from pathlib import Path
 
 import pytest
-from stack import BUILD
 
 WEB_UID = pwd.getpwnam("www-data").pw_uid
 SETS = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]
