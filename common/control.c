@@ -8,9 +8,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 
 static const struct {
     const char *name;
@@ -77,19 +77,11 @@ enum control_role control_peer_role(int fd, gid_t web_gid, uid_t *uid, pid_t *pi
     return CONTROL_ROLE_NONE;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Waits until fd is ready or the deadline (of CLOCK_MONOTONIC, ms) has passed: -ETIMEDOUT. */
 static int wait_until(int fd, short events, int64_t deadline_ms)
 {
     for (;;) {
-        int64_t left = deadline_ms - now_ms();
+        int64_t left = deadline_ms - clock_monotonic_ms();
         if (left <= 0)
             return -ETIMEDOUT;
         struct pollfd ready = {.fd = fd, .events = events};
@@ -126,7 +118,7 @@ static int send_until(int fd, const json_t *message, int64_t deadline_ms, struct
 
 int control_send(int fd, const json_t *message, int timeout_ms, struct error *error)
 {
-    return send_until(fd, message, now_ms() + timeout_ms, error);
+    return send_until(fd, message, clock_monotonic_ms() + timeout_ms, error);
 }
 
 int control_receive(int fd, json_t **message, struct error *error)
@@ -197,7 +189,7 @@ static int judge_answer(const json_t *answer, enum control_code *code, struct er
 int control_call(const char *socket_path, json_t *request, int timeout_ms, json_t **answer,
                  enum control_code *code, struct error *error)
 {
-    int64_t deadline_ms = now_ms() + timeout_ms;
+    int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
     _cleanup_json_ json_t *received = NULL;
 
     if (json_object_set_new(request, "version", json_integer(CONTROL_VERSION)) < 0)

@@ -51,8 +51,8 @@ int paths_init(struct paths *paths, const char *root, struct error *error);
 int path_join(char *buffer, const char *directory, const char *name, struct error *error);
 
 /*
- * An absolute path of what a person typed: a relative one is taken below the working directory. Buffer of
- * PATH_MAX bytes; -ENAMETOOLONG if it is too small.
+ * An absolute path of what a person typed: a relative one is taken below the working directory.
+ * Buffer of PATH_MAX bytes; -ENAMETOOLONG if it is too small.
  */
 int path_absolute(char *buffer, const char *path, struct error *error);
 

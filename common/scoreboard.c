@@ -16,7 +16,6 @@
 /* Turns of a reader's wait. A writer is inside for well below a microsecond. */
 #define READ_TRIES      2000
 #define LIVE_FLOOR_USEC UINT64_C(5000000)
-#define USEC_PER_SEC    UINT64_C(1000000)
 
 struct scoreboard_header {
     uint64_t magic;
@@ -84,24 +83,6 @@ char container_state_letter(enum container_state state)
 const char *container_state_name(enum container_state state)
 {
     return (unsigned)state < CONTAINER_STATE_COUNT ? states[state].name : "unknown";
-}
-
-static uint64_t clock_usec(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
-}
-
-uint64_t clock_boottime_usec(void)
-{
-    return clock_usec(CLOCK_BOOTTIME);
-}
-
-uint64_t clock_realtime_usec(void)
-{
-    return clock_usec(CLOCK_REALTIME);
 }
 
 static int map_file(int fd, size_t size, int protection, struct mapping *map)

@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/names.h"
 
@@ -211,9 +212,5 @@ int scoreboard_find(const struct scoreboard_reader *reader, const char *tenant, 
  * unless NULL, gets the heartbeat's age; for a board of an earlier boot, the time since this boot.
  */
 bool scoreboard_is_live(const struct scoreboard_reader *reader, uint64_t *age_usec);
-
-/* CLOCK_BOOTTIME and CLOCK_REALTIME in microseconds. */
-uint64_t clock_boottime_usec(void);
-uint64_t clock_realtime_usec(void);
 
 #endif

@@ -13,32 +13,24 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 
 /* ---- waiting ---- */
 
 struct deadline {
-    int64_t end_usec;
+    int64_t end_ms;
     useconds_t pause_usec;
 };
 
-static int64_t now_usec(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static struct deadline deadline_in(int timeout_ms)
 {
-    return (struct deadline){.end_usec = now_usec() + (int64_t)timeout_ms * 1000,
-                             .pause_usec = 100};
+    return (struct deadline){.end_ms = clock_monotonic_ms() + timeout_ms, .pause_usec = 100};
 }
 
 /* Sleeps a little, longer each time up to 10 ms; false when the time is over. */
 static bool deadline_pause(struct deadline *deadline)
 {
-    if (now_usec() >= deadline->end_usec)
+    if (clock_monotonic_ms() >= deadline->end_ms)
         return false;
     usleep(deadline->pause_usec);
     if (deadline->pause_usec < 10000)
@@ -292,7 +284,7 @@ static int remove_tree(const struct cgroup *cgroup, size_t i, struct deadline *d
             return -errno;
         int r = remove_one_leaf(cgroup->directories[i]);
         bool is_progress = r == 0;
-        if ((!is_progress || now_usec() >= deadline->end_usec) && !deadline_pause(deadline))
+        if ((!is_progress || clock_monotonic_ms() >= deadline->end_ms) && !deadline_pause(deadline))
             return -EBUSY;
     }
 }

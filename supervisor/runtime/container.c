@@ -11,21 +11,13 @@
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "supervisor/runtime/plan.h"
 #include "supervisor/sys/clone.h"
 #include "supervisor/sys/userns.h"
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void note_warning(struct container *container, const struct plan *plan,
                          const struct plan_report *report)
@@ -46,7 +38,7 @@ static int next_report(struct container *container, const struct plan *plan, int
                        struct plan_report *report)
 {
     for (;;) {
-        int64_t left = deadline_ms - now_ms();
+        int64_t left = deadline_ms - clock_monotonic_ms();
         struct pollfd ready = {.fd = container->status_fd, .events = POLLIN};
         int r = left > 0 ? poll(&ready, 1, (int)left) : 0;
         if (r == 0)
@@ -117,7 +109,8 @@ static int wait_until_built(struct container *container, const struct plan *plan
     int r = tell(container);
 
     if (r == 0)
-        r = next_report(container, plan, now_ms() + CONTAINER_CREATE_TIMEOUT_MS, &report);
+        r = next_report(container, plan, clock_monotonic_ms() + CONTAINER_CREATE_TIMEOUT_MS,
+                        &report);
     if (r < 0)
         return error_sys(error, -r, "build the container");
     if (r == 0)
@@ -199,7 +192,8 @@ int container_start(struct container *container, struct error *error)
     int r = tell(container);
 
     if (r == 0)
-        r = next_report(container, NULL, now_ms() + CONTAINER_START_TIMEOUT_MS, &report);
+        r = next_report(container, NULL, clock_monotonic_ms() + CONTAINER_START_TIMEOUT_MS,
+                        &report);
     if (r == 0) {
         close_fd(&container->status_fd);
         return 0;
