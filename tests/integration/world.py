@@ -65,7 +65,8 @@ def reap():
 
 
 def links():
-    return set(os.listdir("/sys/class/net")) if Path("/sys/class/net").exists() else set()
+    done = subprocess.run(["ip", "-o", "link"], check=True, capture_output=True, text=True, timeout=30)
+    return {line.split(":")[1].split("@")[0].strip() for line in done.stdout.splitlines()}
 
 
 def mounts():
@@ -85,7 +86,8 @@ class Snapshot:
     @staticmethod
     def look():
         return {"cgroup": cgroups(), "mount": mounts(), "shared memory": listing("/dev/shm"),
-                "file in /run": listing("/run"), "firewall": {nft()}}
+                "file in /run": listing("/run"), "firewall": {nft()},
+                "link": links()}
 
     def compare(self, seconds=5):
         end = time.monotonic() + seconds
