@@ -516,7 +516,6 @@ def test_log_lines_are_cleaned_for_a_terminal_but_not_for_a_pipe(supervisor, roo
         ["logs", "--tail", "x", "a/b"],
         ["logs", "--stream", "both", "a/b"],
         ["inspect", "blog"],
-        ["--root", "relative", "version"],
         ["apply", "x"],
     ],
 )
