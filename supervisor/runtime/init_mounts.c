@@ -174,6 +174,29 @@ static int clone_null(int root)
     return mount_clone(null, 0);
 }
 
+/*
+ * Covers a directory with nothing. The first one gets the tmpfs itself, the others copies of it:
+ * before Linux 6.15 only a mount that is attached can be copied, a detached one is EINVAL.
+ */
+static int mask_directory(int target, int *empty)
+{
+    if (*empty >= 0) {
+        _cleanup_close_ int copy = mount_clone(*empty, 0);
+        return copy < 0 ? copy : mount_attach(copy, target);
+    }
+    *empty =
+        mount_new("tmpfs", "tmpfs", "size=0,mode=755",
+                  MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    return *empty < 0 ? *empty : mount_attach(*empty, target);
+}
+
+static int mask_file(int root, int target)
+{
+    _cleanup_close_ int null = clone_null(root);
+
+    return null < 0 ? null : mount_attach(null, target);
+}
+
 int init_mask_paths(const struct plan *plan, uint32_t *index)
 {
     char *const *paths = plan->config->masked_paths;
@@ -189,15 +212,8 @@ int init_mask_paths(const struct plan *plan, uint32_t *index)
             return target;
         if (fstat(target, &st) < 0)
             return -errno;
-        if (S_ISDIR(st.st_mode) && empty < 0)
-            empty = mount_new("tmpfs", "tmpfs", "size=0,mode=755",
-                              MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-                                  MOUNT_ATTR_NOEXEC);
-        if (S_ISDIR(st.st_mode) && empty < 0)
-            return empty;
-        _cleanup_close_ int fd =
-            S_ISDIR(st.st_mode) ? mount_clone(empty, 0) : clone_null(plan->root_fd);
-        int r = fd < 0 ? fd : mount_attach(fd, target);
+        int r =
+            S_ISDIR(st.st_mode) ? mask_directory(target, &empty) : mask_file(plan->root_fd, target);
         if (r < 0)
             return r;
     }
