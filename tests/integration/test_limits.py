@@ -43,6 +43,10 @@ def test_limits_reach_the_kernel(stack):
     stack.start()
     assert limits_of(stack.inspect("written/web")) == (48 << 20, 0, (25000, 100000), 7)
     assert limits_of(stack.inspect("plain/web")) == (512 << 20, 0, (100000, 100000), 256)
+    devices = cgroup_file(stack.inspect("plain/web"), "devices", "devices.list", "")
+    if devices.name == "devices.list":
+        assert sorted(devices.read_text().splitlines()) == sorted(f"c {number} rwm" for number in (
+            "1:3", "1:5", "1:7", "1:8", "1:9", "5:0", "5:2", "136:*"))
     stack.stop()
     stack.settings["defaults"] = {"memory": "32m", "cpus": "0.5", "tasks": 9}
     stack.start()
@@ -90,7 +94,8 @@ def test_fork_bomb_is_bounded(stack):
     stack.sleeper("beta")
     stack.start()
     service = stack.serve_inside("""
-        bomb = subprocess.Popen(["sh", "-c", "f() { f | f & }; f; while :; do sleep 1 & done"], stderr=subprocess.DEVNULL)
+        bomb = subprocess.Popen(["sh", "-c", "f() { f | f & }; f; while :; do sleep 1 & done"],
+                                stderr=subprocess.DEVNULL)
         """, extra="pids_limit: 24\nmem_limit: 128m")
     peak = cgroup_file(service, "pids", "pids.events", "pids.events")
     wait_until(lambda: "max 0" not in peak.read_text(), "the bomb to meet its limit")
@@ -113,15 +118,19 @@ def usage_usec(service):
 
 
 def test_cpu_eater_gets_its_share(stack):
+    """Never more than its share; nor less, unless the machine has none to give: then it is measured again."""
     stack.start()
     service = stack.serve_inside("""
         loops = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(3)]
         """, extra="cpus: 0.4")
-    before, start = usage_usec(service), time.monotonic()
-    time.sleep(2)
-    used = usage_usec(service) - before
-    share = used / 1e6 / (time.monotonic() - start)
-    assert 0.4 / 1.5 < share < 0.4 * 1.5, share
+    for _ in range(4):
+        before, start = usage_usec(service), time.monotonic()
+        time.sleep(2)
+        share = (usage_usec(service) - before) / 1e6 / (time.monotonic() - start)
+        assert share < 0.4 * 1.5
+        if share > 0.4 / 1.5:
+            return
+    raise AssertionError(f"it got {share} of a CPU only")
 
 
 def whole_disk():
@@ -161,7 +170,7 @@ def test_io_limits_reach_the_kernel(stack):
 
 
 def test_io_limit_is_felt(stack):
-    """2 MiB written through to the disk at 1 MiB a second take a second at least, without the limit far less."""
+    """3 MiB written to the disk at 1 MiB a second take longer than a second."""
     disk = whole_disk()
     if not disk:
         pytest.skip("there is no disk behind /")
@@ -177,5 +186,6 @@ def test_io_limit_is_felt(stack):
         start = time.monotonic()
         for _ in range(3): os.write(file, block)
         tell(seconds=time.monotonic() - start)
-        """, volumes=["./data:/data"], extra=f"blkio_config: {{device_write_bps: [{{path: {disk}, rate: 1m}}]}}")
+        """, volumes=["./data:/data"],
+        extra=f"blkio_config: {{device_write_bps: [{{path: {disk}, rate: 1m}}]}}")
     assert seen["seconds"] > 1.2, seen
