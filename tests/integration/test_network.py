@@ -185,6 +185,26 @@ tell(answers=answers, pings=list(pings), curls=list(curls))
     assert "of-host" in log and "of-probe" not in log
 
 
+def test_known_neighbours_and_routes_lead_nowhere_either(net):
+    """A tenant that may change its own tables knows where the other is: the frame itself must not pass."""
+    stack = net
+    alpha = stack.serve_inside(SERVICE)["network"]
+    where = json.loads(stack.host.run(f"ip -j neigh show to {alpha['ipv4']}"))[0]["lladdr"]
+    seen = stack.ask(ASK + f"""
+addresses = ["{alpha['ipv4']}", "{alpha['ipv6']}"]
+answers = []
+for command in ("ip neigh replace {{a}} lladdr {where} dev eth0 nud permanent",
+                "ip neigh del {{a}} dev eth0; ip route replace {{a}} via {{g}} dev eth0"):
+    for address, gateway in zip(addresses, ("10.203.0.1", "fd4d:6f64:43::1")):
+        assert run(command.format(a=address, g=gateway))[0] == 0
+        answers.append(ask(address, 8080))
+tell(answers=answers)
+""", extra="cap_add: [NET_ADMIN]")
+    assert seen["answers"] == ["timeout"] * 4
+    reached = stack.host.ask(f"print(ask('{alpha['ipv4']}', 8080), ask('{alpha['ipv6']}', 8080))")
+    assert reached == ["10.203.0.1", "fd4d:6f64:43::1"]
+
+
 def test_world_outside_is_reached_and_does_not_reach_in(net, tmp_path):
     """Masqueraded; a cloud's metadata stay shut but for its resolver."""
     stack = net
