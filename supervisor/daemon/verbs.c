@@ -16,8 +16,9 @@
 #include "supervisor/daemon/service.h"
 #include "supervisor/daemon/tenants.h"
 
-#define WAIT_MAX_MS 60000
-#define LIST_BUDGET 48000
+#define WAIT_MAX_MS      60000
+#define LOGS_WAIT_MAX_MS 5000
+#define LIST_BUDGET      48000
 
 enum member {
     MEMBER_TENANT = 1 << 0,
@@ -231,31 +232,72 @@ static void verb_inspect(const struct request *request)
     connection_answer(request->connection, answer);
 }
 
+static int compare_services(const void *a, const void *b)
+{
+    const struct service *left = *(struct service *const *)a, *right = *(struct service *const *)b;
+    int order = strcmp(left->tenant, right->tenant);
+
+    return order ? order : strcmp(left->spec->name, right->spec->name);
+}
+
+/* All services in the order of their names, so that a list goes on where it ended whatever came and
+ * went. */
+static const struct service **sorted_services(struct engine *engine, size_t *count)
+{
+    size_t n = 0;
+
+    for (const struct service *s = engine->services; s; s = s->next_service)
+        n++;
+    const struct service **list = calloc(n + 1, sizeof(*list));
+    *count = list ? n : 0;
+    n = 0;
+    for (const struct service *s = engine->services; list && s; s = s->next_service)
+        list[n++] = s;
+    if (n > 1)
+        qsort(list, n, sizeof(*list), compare_services);
+    return list;
+}
+
+/* Whether s comes behind "TENANT/SERVICE", which need not exist any more. */
+static bool is_behind(const struct service *s, const char *after)
+{
+    const char *slash = strchr(after, '/');
+    int order = strncmp(s->tenant, after, (size_t)(slash - after));
+
+    if (order == 0)
+        order = s->tenant[slash - after] ? 1 : strcmp(s->spec->name, slash + 1);
+    return order > 0;
+}
+
+static json_t *list_entry(const struct service *s)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:i}", "tenant", s->tenant, "service", s->spec->name,
+                     "id", s->id, "state", container_state_name(s->state), "pid",
+                     s->has_container ? (int)s->container.pid : 0);
+}
+
 static void verb_list(const struct request *request)
 {
     const char *tenant = text_of(request, "tenant"), *after = text_of(request, "after");
-    json_t *containers = json_array();
-    size_t used = 0;
-    char name[2 * NAME_MAX_LENGTH + 2];
-    bool is_reached = after == NULL;
-    json_t *answer = json_pack("{s:b, s:o}", "ok", 1, "containers", containers);
+    json_t *containers = json_array(), *answer;
+    size_t used = 0, count;
 
-    for (const struct service *s = request->engine->services; answer && s; s = s->next_service) {
-        snprintf(name, sizeof(name), "%s/%s", s->tenant, s->spec->name);
-        if (!is_reached) {
-            is_reached = strcmp(name, after) == 0;
+    if (after && !strchr(after, '/')) {
+        json_decref(containers);
+        connection_refuse(request->connection, CONTROL_BAD_REQUEST,
+                          "after: \"%.80s\" is not TENANT/SERVICE", after);
+        return;
+    }
+    answer = json_pack("{s:b, s:o}", "ok", 1, "containers", containers);
+    _cleanup_free_ const struct service **list = sorted_services(request->engine, &count);
+    for (size_t i = 0; answer && i < count; i++) {
+        const struct service *s = list[i];
+        if ((after && !is_behind(s, after)) || (tenant && strcmp(tenant, s->tenant) != 0))
             continue;
-        }
-        if (tenant && strcmp(tenant, s->tenant) != 0)
-            continue;
-        json_array_append_new(containers,
-                              json_pack("{s:s, s:s, s:s, s:s, s:i}", "tenant", s->tenant, "service",
-                                        s->spec->name, "id", s->id, "state",
-                                        container_state_name(s->state), "pid",
-                                        s->has_container ? (int)s->container.pid : 0));
-        used += 2 * strlen(name) + strlen(s->id) + 100;
-        if (used > LIST_BUDGET && s->next_service) {
-            json_object_set_new(answer, "next", json_string(name));
+        json_array_append_new(containers, list_entry(s));
+        used += strlen(s->tenant) + strlen(s->spec->name) + strlen(s->id) + 100;
+        if (used > LIST_BUDGET && i + 1 < count) {
+            json_object_set_new(answer, "next", json_sprintf("%s/%s", s->tenant, s->spec->name));
             break;
         }
     }
@@ -361,11 +403,11 @@ static bool find_target(struct request *request)
     return request->service != NULL;
 }
 
-static bool take_wait(struct request *request)
+static bool take_wait(struct request *request, int most)
 {
     json_int_t wait_ms = json_integer_value(json_object_get(request->json, "wait_ms"));
 
-    if (wait_ms < 0 || wait_ms > WAIT_MAX_MS) {
+    if (wait_ms < 0 || wait_ms > most) {
         connection_refuse(request->connection, CONTROL_BAD_REQUEST, "wait_ms: must be within 0..%d",
                           WAIT_MAX_MS);
         return false;
@@ -402,7 +444,8 @@ void verbs_dispatch(struct engine *engine, struct connection *connection, const 
         connection_refuse(connection, CONTROL_BUSY, "the supervisor is stopping");
         return;
     }
-    if (!check_members(&request, verb) || !take_wait(&request))
+    if (!check_members(&request, verb) ||
+        !take_wait(&request, verbs[verb].run == verb_logs ? LOGS_WAIT_MAX_MS : WAIT_MAX_MS))
         return;
     if ((verbs[verb].members & MEMBER_TARGET) == MEMBER_TARGET && !find_target(&request))
         return;

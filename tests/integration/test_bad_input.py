@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 
@@ -267,7 +268,6 @@ def test_root_is_needed(stack):
 
 
 def test_a_peer_that_sends_nonsense(stack):
-    import socket
     stack.sleeper()
     stack.start()
     path = str(stack.path / "run" / "control.sock")
@@ -282,6 +282,26 @@ def test_a_peer_that_sends_nonsense(stack):
             answer = json.loads(peer.recv(65536))
             assert answer["ok"] is False and answer["message"], message
     assert stack.state() == "running"
+
+
+def test_a_list_goes_on_behind_what_is_gone(stack):
+    for name in ("c", "a", "b-c", "b"):
+        stack.tenant(name, "services: {x: {image: host, command: ['false'], restart: 'no'}}")
+    stack.start()
+
+    def listed(**more):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+            peer.settimeout(10)
+            peer.connect(str(stack.path / "run" / "control.sock"))
+            peer.send(json.dumps({"version": 1, "verb": "list", **more}).encode())
+            return [c["tenant"] for c in json.loads(peer.recv(65536)).get("containers", [{"tenant": "refused"}])]
+
+    assert listed() == ["a", "b", "b-c", "c"]
+    assert listed(after="b/gone") == ["b", "b-c", "c"]
+    assert listed(after="b/x") == ["b-c", "c"]
+    assert listed(after="bb/x") == ["c"]
+    assert listed(tenant="b-c") == ["b-c"]
+    assert listed(after="nonsense") == ["refused"]
 
 
 def test_the_web_group_may_not_read_secrets(stack):
