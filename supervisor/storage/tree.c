@@ -20,6 +20,20 @@ static DIR *open_directory(int parent, const char *name)
     return directory;
 }
 
+/* The tree may hold names like ours, and what has one may not be emptied yet: the next is tried. */
+static int move_up(int from, const char *name, int top, unsigned long *serial)
+{
+    char moved[32];
+
+    for (;;) {
+        snprintf(moved, sizeof(moved), "removed-%lu", (*serial)++);
+        if (renameat(from, name, top, moved) == 0)
+            return 0;
+        if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR)
+            return -errno;
+    }
+}
+
 /*
  * Removes what is in the directory; a directory in it that is not empty moves up to `top` under a
  * new name, to be emptied there.
@@ -27,7 +41,6 @@ static DIR *open_directory(int parent, const char *name)
 static int empty_directory(int top, const char *name, unsigned long *serial)
 {
     _cleanup_closedir_ DIR *directory = open_directory(top, name);
-    char moved[32];
     struct dirent *entry;
 
     if (!directory)
@@ -44,9 +57,9 @@ static int empty_directory(int top, const char *name, unsigned long *serial)
             continue;
         if (errno != ENOTEMPTY && errno != EEXIST)
             return -errno;
-        snprintf(moved, sizeof(moved), "removed-%lu", (*serial)++);
-        if (renameat(fd, entry->d_name, top, moved) < 0)
-            return -errno;
+        int r = move_up(fd, entry->d_name, top, serial);
+        if (r < 0)
+            return r;
     }
     return unlinkat(top, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }

@@ -28,8 +28,13 @@ static void test_every_kind_of_file(void **state)
     make_directory("tree");
     make_directory("tree/a");
     make_directory("tree/a/b");
-    make_directory("tree/removed-0"); /* a name that removal itself uses */
+    /* Names that removal itself uses; the order in which they come is the file system's. */
+    make_directory("tree/removed-0");
     make_file("tree/removed-0/x", "");
+    make_file("tree/removed-1", "");
+    make_directory("tree/removed-2");
+    make_directory("tree/removed-2/y");
+    make_file("tree/removed-2/y/x", "");
     make_file("tree/a/file", "");
     make_file("tree/a/b/file", "");
     make_link("tree/a/out", "../../kept");
