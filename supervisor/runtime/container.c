@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -73,13 +74,32 @@ static int set_oom_score(pid_t pid, int value)
     return write(fd, text, (size_t)length) < 0 ? -errno : 0;
 }
 
-/* What the process cannot do for itself: its identities, its cgroup, its OOM score. */
+/*
+ * The hard limits rise here, because a process in a user namespace of its own has no
+ * CAP_SYS_RESOURCE that counts. What cannot rise stays; the process tells of it when it sets its
+ * limits.
+ */
+static void raise_hard_limits(const struct config *config, pid_t pid)
+{
+    for (size_t i = 0; i < config->rlimit_count; i++) {
+        const struct config_rlimit *wanted = &config->rlimits[i];
+        struct rlimit limit;
+        if (prlimit(pid, wanted->resource, NULL, &limit) < 0 ||
+            limit.rlim_max >= wanted->limit.rlim_max)
+            continue;
+        limit.rlim_max = wanted->limit.rlim_max;
+        prlimit(pid, wanted->resource, &limit, NULL);
+    }
+}
+
+/* What the process cannot do for itself: its limits, its identities, its cgroup, its OOM score. */
 static int prepare_process(const struct container_request *request, struct container *container,
                            struct error *error)
 {
     const struct config *config = request->config;
     int r = 0;
 
+    raise_hard_limits(config, container->pid);
     if (config->namespaces & CLONE_NEWUSER)
         r = userns_write_maps(container->pid, config->uid_map, config->uid_map_count,
                               config->gid_map, config->gid_map_count);
