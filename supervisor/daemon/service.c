@@ -33,7 +33,7 @@ void spec_reference_drop(struct spec_reference *reference)
     free(reference);
 }
 
-void service_note(struct service *service, const char *format, ...)
+void service_note_at(struct service *service, enum log_level level, const char *format, ...)
 {
     struct service_event *event = &service->events[service->event_count++ % SERVICE_EVENTS];
     va_list args;
@@ -42,7 +42,7 @@ void service_note(struct service *service, const char *format, ...)
     vsnprintf(event->text, sizeof(event->text), format, args);
     va_end(args);
     log_time(event->time);
-    log_info("%s/%s: %s", service->tenant, service->spec->name, event->text);
+    log_message(level, "%s/%s: %s", service->tenant, service->spec->name, event->text);
     journal_write(service->engine->data_fd, event->time, service->tenant, service->spec->name,
                   container_state_name(service->state), event->text);
 }
@@ -183,7 +183,7 @@ static void launch_failed(struct service *service, const struct error *error)
 
     service->ended = service->run;
     snprintf(service->message, sizeof(service->message), "%.175s", error->message);
-    service_note(service, "start failed: %s", error->message);
+    service_warn(service, "start failed: %s", error->message);
     if (service->log)
         logfile_note(service->log, error->message);
     after_end(service, &end);
@@ -210,7 +210,8 @@ static void finish_run(struct service *service)
     service_teardown(service);
     service->ended = service->run;
     service->is_limited = false;
-    service_note(service, "ended: %s", text);
+    bool is_trouble = end.is_failure && service->next == NEXT_BY_POLICY;
+    service_note_at(service, is_trouble ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "ended: %s", text);
     switch (service->next) {
     case NEXT_REMOVED:
         service_free(service);

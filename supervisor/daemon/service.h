@@ -58,8 +58,11 @@ bool service_is_active(const struct service *service);
 void service_publish(struct service *service);
 
 /* Notes an event: in the ring that `inspect` shows, in the journal on disk, in the log. */
-void service_note(struct service *service, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void service_note_at(struct service *service, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+#define service_note(service, ...) service_note_at(service, LOG_LEVEL_INFO, __VA_ARGS__)
+/* For what nobody asked for: an operator looks for it with journalctl -p warning. */
+#define service_warn(service, ...) service_note_at(service, LOG_LEVEL_WARNING, __VA_ARGS__)
 
 /* One more user of a spec, and one less. */
 struct spec_reference *spec_reference_take(struct spec_reference *reference);

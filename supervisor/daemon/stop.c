@@ -41,7 +41,7 @@ static int on_grace_over(sd_event_source *source, uint64_t usec, void *userdata)
     (void)source;
     (void)usec;
     service_cancel_timer(service);
-    service_note(service, "did not stop within %" PRIu64 " s: killed",
+    service_warn(service, "did not stop within %" PRIu64 " s: killed",
                  service->spec->stop_grace_period_usec / USEC_PER_SEC);
     kill_all(service);
     return 0;
