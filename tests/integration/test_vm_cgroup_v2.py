@@ -1,32 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cgroup unit tests on a machine that has cgroup v2 only: a virtual one (tests/vm)."""
-
+"""The unit tests of what hangs on the kernel, on Debian's kernel with cgroup v2 only: in a virtual machine (tests/vm)."""
+import os
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
+from vm import TOP, build_machine, make, run_job
 
-TOP = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slow
 UNIT_TEST = "build/unit/runtime/cgroup_test"
-MACHINE_FAILED = 125
+# Of older kernels: network, mounts, idmapped images.
+OTHER_TESTS = ["net/network_test", "net/isolation_test", "storage/host_image_test", "storage/rootfs_host_test",
+               "storage/rootfs_image_test", "storage/rootfs_test", "storage/volume_test"]
 
 
 @pytest.fixture(scope="module")
 def machine():
-    """Builds the unit test and, if it is not there yet, the machine: a minute."""
-    subprocess.run(["make", "-s", "-f", "Makefile.apxs", UNIT_TEST], cwd=TOP, check=True, timeout=600)
-    subprocess.run(["tests/vm/build"], cwd=TOP, check=True, timeout=1800)
-
-
-def run_job(job, *options):
-    """Runs a job. An emulated machine may hang by itself; then, and only then, it is booted once more."""
-    command = ["tests/vm/run", *options, "--timeout", "120", job]
-    for _ in range(2):
-        done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, timeout=600)
-        if done.returncode != MACHINE_FAILED:
-            break
-    return done
+    make(UNIT_TEST, *(f"build/unit/{test}" for test in OTHER_TESTS))
+    build_machine()
 
 
 @pytest.mark.parametrize("options, init", [([], "vm-init"), (["--systemd"], "systemd")], ids=["plain", "systemd"])
@@ -42,6 +33,13 @@ def test_cgroups_work_on_v2(machine, options, init):
     count = source.count("cmocka_unit_test(")
     assert re.findall(r"PASSED  \] (\d+) test", done.stdout) == [str(count)]
     assert f"PASS unit/{UNIT_TEST.removeprefix('build/unit/')}" in done.stdout
+
+
+def test_network_and_storage_work_on_debians_kernel(machine):
+    done = run_job("unit", seconds=300, environment=dict(os.environ, VM_TESTS=" ".join(OTHER_TESTS)))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for test in OTHER_TESTS:
+        assert f"PASS unit/{test}" in done.stdout
 
 
 def test_a_job_that_fails_is_seen(machine, tmp_path):

@@ -39,7 +39,9 @@ static int scratch_fd;
 static inline int make_scratch(void **state)
 {
     (void)state;
-    strcpy(scratch, "/tmp/storage-test-XXXXXX");
+    /* Idmapped mounts of a tmpfs came with Linux 6.3: where /tmp is one, TMPDIR names a disk. */
+    const char *directory = getenv("TMPDIR");
+    snprintf(scratch, sizeof(scratch), "%.40s/storage-test-XXXXXX", directory ? directory : "/tmp");
     if (!mkdtemp(scratch))
         return -1;
     scratch_fd = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
