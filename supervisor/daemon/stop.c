@@ -14,7 +14,9 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -47,23 +49,51 @@ static int on_grace_over(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-/* Whether the signal does something to the process: it is caught or ignored on purpose (proc(5),
- * SigCgt, SigIgn). */
+/* Reads a file of a process's directory in /proc as text. False: the process is about to be gone.
+ */
+static bool read_process_file(pid_t pid, const char *name, char *text, size_t size)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, size - 1);
+    if (length <= 0)
+        return false;
+    text[length] = '\0';
+    return true;
+}
+
+/*
+ * Whether the process waits in sigwait(3) or sigtimedwait(2), as tini and dumb-init do. What it
+ * waits for is blocked, but for the time of the wait the kernel does not show it in SigBlk.
+ * proc_pid_syscall(5): the number of the system call comes first.
+ */
+static bool is_in_sigwait(pid_t pid)
+{
+    char text[256];
+
+    return read_process_file(pid, "syscall", text, sizeof(text)) &&
+           strtol(text, NULL, 10) == SYS_rt_sigtimedwait;
+}
+
+/*
+ * Whether the signal does something to the process: it is caught, ignored on purpose, or blocked to
+ * be taken by sigwait(3) or signalfd(2), for a blocked signal stays pending even for the first
+ * process (proc_pid_status(5): SigCgt, SigIgn, SigBlk).
+ */
 static bool is_handled(pid_t pid, int signal)
 {
-    char path[64], text[4096];
-    uint64_t caught = 0, ignored = 0;
+    char text[4096];
+    uint64_t blocked = 0, ignored = 0, caught = 0;
 
-    snprintf(path, sizeof(path), "/proc/%d/status", pid);
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-    if (length <= 0)
-        return true; /* it is about to be gone */
-    text[length] = '\0';
-    const char *at = strstr(text, "\nSigIgn:");
-    if (!at || sscanf(at, "\nSigIgn: %" SCNx64 " SigCgt: %" SCNx64, &ignored, &caught) != 2)
+    if (!read_process_file(pid, "status", text, sizeof(text)))
         return true;
-    return ((caught | ignored) >> (signal - 1)) & 1;
+    const char *at = strstr(text, "\nSigBlk:");
+    if (!at || sscanf(at, "\nSigBlk: %" SCNx64 " SigIgn: %" SCNx64 " SigCgt: %" SCNx64, &blocked,
+                      &ignored, &caught) != 3)
+        return true;
+    return (((blocked | ignored | caught) >> (signal - 1)) & 1) || is_in_sigwait(pid);
 }
 
 static int stop_signal(const struct service *service)

@@ -151,6 +151,23 @@ def test_a_program_that_ignores_the_stop_signal_is_killed(stack):
     assert stack.state() == "stopped"
 
 
+def test_a_program_that_waits_for_blocked_signals_ends_in_order(stack):
+    """sigwait(3) and signalfd(2) take signals that are blocked: no handler, and still no reason to kill."""
+    program = ("import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); print('ready', flush=True); "
+               "signal.sigwait([signal.SIGTERM]); print('ended in order', flush=True)")
+    stack.tenant("alpha", f"""
+services:
+  web:
+    image: host
+    command: ["python3", "-c", "{program}"]
+""")
+    stack.start()
+    stack.wait_log("ready")
+    stack.ctl("stop", "alpha/web")
+    assert "ended in order" in stack.logs()
+    assert "killed" not in stack.log()
+
+
 def test_a_program_without_a_handler_does_not_sit_out_its_grace(stack):
     stack.tenant("alpha", "services: {web: {image: host, command: [sleep, '1000']}}")
     stack.start()
