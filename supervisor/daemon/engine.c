@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <systemd/sd-daemon.h>
@@ -229,6 +230,24 @@ static int open_loop(struct engine *engine, struct error *error)
     return r < 0 ? error_sys(error, -r, "make the event loop") : 0;
 }
 
+/*
+ * Every container takes some twenty descriptors, and a shell's soft limit of 1024 is there for
+ * select(2), which we do not call. Containers get limits of their own.
+ */
+static int raise_descriptor_limit(struct engine *engine, struct error *error)
+{
+    struct rlimit limit;
+
+    (void)engine;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return error_sys(error, errno, "read the limit of open files");
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return error_sys(error, errno, "raise the limit of open files to %llu",
+                         (unsigned long long)limit.rlim_max);
+    return 0;
+}
+
 static int load_ids(struct engine *engine, struct error *error)
 {
     return ids_load(engine->data_fd, &engine->ids, error);
@@ -247,9 +266,9 @@ static int open_tenants(struct engine *engine, struct error *error)
 int engine_open(struct engine *engine, const struct settings *settings, struct error *error)
 {
     static int (*const steps[])(struct engine *, struct error *) = {
-        open_directories, take_lock,       open_loop,    leave_mount_namespace,
-        open_cgroups,     clean_leftovers, load_ids,     open_board,
-        open_network,     open_tenants,    open_control,
+        raise_descriptor_limit, open_directories, take_lock, open_loop,  leave_mount_namespace,
+        open_cgroups,           clean_leftovers,  load_ids,  open_board, open_network,
+        open_tenants,           open_control,
     };
     int r = 0;
 

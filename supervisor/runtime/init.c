@@ -304,8 +304,9 @@ static void give_up_rights(struct plan *plan)
     uint32_t index = 0;
     int r;
 
-    set_rlimits(plan);
+    /* Before the limits: the supervisor may have more descriptors open than the program may. */
     check(plan, STEP_DESCRIPTORS, arrange_descriptors(plan), 0);
+    set_rlimits(plan);
     check(plan, STEP_SESSION, setsid() < 0 ? -errno : 0, 0);
     if (!config->no_new_privileges) /* without it the filter needs the rights that go now */
         check(plan, STEP_SECCOMP, load_seccomp(plan), 0);
