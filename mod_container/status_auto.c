@@ -61,6 +61,7 @@ static void container_lines(request_rec *r, const struct overview *overview, uin
 
     if (!overview_slot(overview, index, &slot))
         return;
+    const char *prefix = apr_psprintf(scratch, "Container[%u]", index);
     for (size_t i = 0; i < status_column_count; i++) {
         const struct column *column = &status_columns[i];
         if (!column->auto_key)
@@ -69,8 +70,9 @@ static void container_lines(request_rec *r, const struct overview *overview, uin
         const char *value = figure_text(scratch, &figure);
         if (!value)
             continue;
-        ap_rprintf(r, "Container[%u]%s: %s\n", index, column->auto_key,
-                   figure.kind == FIGURE_TEXT ? reply_clean(scratch, value) : value);
+        if (figure.kind == FIGURE_TEXT)
+            value = reply_clean(scratch, value);
+        ap_rvputs(r, prefix, column->auto_key, ": ", value, "\n", NULL);
     }
 }
 
