@@ -59,6 +59,7 @@ class Stack:
         self.httpd = None
         self.expected_status = 0
         self.environment = dict(os.environ)
+        self.verbosity = ["--debug"]
 
     # ---- tenants ----
 
@@ -108,7 +109,7 @@ class Stack:
     def launch(self, *arguments):
         self.write_settings()
         self.process = subprocess.Popen(
-            self.command("--debug", *arguments),
+            self.command(*self.verbosity, *arguments),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.log_file, "ab"),
             env=self.environment)
 
