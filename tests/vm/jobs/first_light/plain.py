@@ -3,7 +3,7 @@
 import signal
 from pathlib import Path
 
-from guest import Snapshot, expect, expect_equal, finish, run, run_checks
+from guest import CGROUPS, Snapshot, expect, expect_equal, finish, run, run_checks, wait_until
 from product import Product
 
 private = Product("/srv/mct", "private")
@@ -44,7 +44,27 @@ def start_after_a_kill():
     expect_nothing_left(host)
 
 
+def try_without_a_controller():
+    """Memory goes to a v1 hierarchy elsewhere: the limit cannot hold, so nothing starts, and the message says why.
+    This comes first, while no group holds memory."""
+    v1 = Path("/srv/v1")
+    v1.mkdir()
+    wait_until(lambda: run("mount", "-t", "cgroup", "-o", "memory", "cgroup", v1, is_checked=False).returncode == 0,
+               "the memory controller to leave cgroup v2")
+    host.write_files()
+    host.launch()
+    wait_until(lambda: host.ps().get("box", {}).get("state") in ("failed", "backoff"),
+               lambda: f"the start to fail: {host.describe()}")
+    message = host.ps()["box"]["message"]
+    expect('needs the cgroup controller "memory"' in message, f"message: {message}")
+    expect_equal(host.end(), 0, "exit status after SIGTERM")
+    run("umount", v1)
+    wait_until(lambda: "memory" in (CGROUPS / "cgroup.controllers").read_text(), "the memory controller to come back")
+    expect_nothing_left(host)
+
+
 failed = run_checks([
+    ("a missing controller is named", try_without_a_controller),
     ("start with a private network", lambda: start(private)),
     *private.checks(),
     ("SIGTERM leaves nothing", end_in_order),

@@ -27,6 +27,13 @@ services:
     pids_limit: 20
     stop_signal: SIGKILL
 """
+PROBE = """
+services:
+  web:
+    image: host
+    command: ["sh", "-c", "unshare -U true; mount -t tmpfs x /tmp; mknod /tmp/n b 254 0; echo ended"]
+    restart: "no"
+"""
 WRONG = """
 services:
   web: {image: host, command: ["no-such-program"], restart: "no"}
@@ -64,9 +71,12 @@ class Product:
 
     # ---- processes ----
 
-    def start(self):
+    def launch(self):
         self.process = subprocess.Popen(["container-supervisor", *self.options], stdin=subprocess.DEVNULL,
                                         stderr=open("/out/supervisor.log", "ab"))
+
+    def start(self):
+        self.launch()
         self.wait_running()
 
     def wait_running(self):
@@ -211,6 +221,16 @@ class Product:
         expect_equal(status_field(text, "CapEff"), NO_CAPABILITY, "CapEff of the PHP worker")
         expect_equal(status_field(text, "Seccomp"), "2", "Seccomp of the PHP worker")
 
+    def check_refusals(self):
+        """What a tenant's own processes try; nsenter brings no seccomp filter along."""
+        self.add("probe", PROBE)
+        wait_until(lambda: "ended" in self.ctl("logs", "probe/web").stdout, "the probe to end")
+        log = self.ctl("logs", "probe/web").stdout
+        for program in ("unshare", "mount", "mknod"):
+            said = [line for line in log.splitlines() if line.startswith(program)]
+            expect(said and ("not permitted" in said[0] or "denied" in said[0]), f"{program} was not refused: {log}")
+        self.remove("probe")
+
     def check_limit_of_files(self):
         """Above what the supervisor itself was given: the plain guest's hard limit is 4096."""
         limits = Path(f"/proc/{self.ps()['box']['pid']}/limits").read_text()
@@ -324,6 +344,7 @@ class Product:
                 ("limits are in the cgroup files", self.check_limit_files),
                 ("the status page has all figures", self.check_figures),
                 ("no capability, no_new_privs, seccomp", self.check_powers),
+                ("the kernel refuses what a tenant must not do", self.check_refusals),
                 ("the devices rule denies the disk", self.check_devices),
                 ("a root file system image works", self.check_image),
                 ("tenants are apart on the network", self.check_network),
