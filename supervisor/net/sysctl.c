@@ -115,6 +115,10 @@ int sysctl_setup_container(const char *link, bool is_ipv6, struct error *error)
 {
     int r = write_settings(container_settings, ARRAY_LENGTH(container_settings), link, error);
 
+    /* The namespace is the tenant's alone, so port 80 in it is no privilege, and none is needed for
+     * it. */
+    if (r >= 0)
+        r = sysctl_write("ipv4/ip_unprivileged_port_start", "0", error);
     return r < 0 ? r : setup_ipv6(link, is_ipv6, error);
 }
 

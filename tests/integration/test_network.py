@@ -329,3 +329,12 @@ def test_http_service_is_reached_through_httpd(net):
     for _ in range(3):
         stack.ctl("restart", "alpha/web")
         assert httpd.get("/", host="alpha.test").status == 200
+
+
+def test_low_ports_need_no_capability(stack):
+    """In the tenant's own namespace port 80 is nobody else's."""
+    stack.start()
+    output, state = stack.run_inside(
+        "python3 -c 'import socket; socket.create_server((\"0.0.0.0\", 80)); print(\"bound\")'",
+        extra="user: www-data")
+    assert "bound" in output and state["state"] == "exited", (output, state)
