@@ -90,15 +90,17 @@ static void verb_version(const struct request *request)
 
 static void verb_start(const struct request *request)
 {
+    struct service *service = request->service;
     struct error error = ERROR_INIT;
 
     note_action(request, "start");
-    int r = service_start(request->service, &error);
+    int r = service_start(service, &error);
+    /* One that is just stopping ends this run first; the run that was asked for is the next one. */
+    uint32_t run = service->run + (service->state == CONTAINER_STOPPING);
     if (r < 0)
         refuse_error(request, r, &error);
     else
-        connection_wait(request->connection, request->service, WAIT_RUNNING, request->service->run,
-                        request->wait_ms, r > 0);
+        connection_wait(request->connection, service, WAIT_RUNNING, run, request->wait_ms, r > 0);
 }
 
 static void verb_stop(const struct request *request)
@@ -341,19 +343,20 @@ static const struct {
     enum control_role role;
     unsigned members, optional;
     void (*run)(const struct request *request);
+    bool is_reading; /* answered while the supervisor stops, too */
 } verbs[] = {
-    {"version", CONTROL_ROLE_WEB, 0, 0, verb_version},
-    {"list", CONTROL_ROLE_WEB, 0, MEMBER_TENANT | MEMBER_AFTER, verb_list},
-    {"start", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT, verb_start},
-    {"stop", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT, verb_stop},
-    {"restart", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT, verb_restart},
-    {"pause", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT, verb_pause},
-    {"resume", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT, verb_resume},
-    {"kill", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT | MEMBER_SIGNAL, verb_kill},
-    {"inspect", CONTROL_ROLE_ROOT, MEMBER_TARGET, 0, verb_inspect},
-    {"logs", CONTROL_ROLE_ROOT, MEMBER_TARGET, MEMBER_CURSOR | MEMBER_TAIL | MEMBER_WAIT,
-     verb_logs},
-    {"apply", CONTROL_ROLE_ROOT, 0, 0, verb_apply},
+    {"version", CONTROL_ROLE_WEB, 0, 0, verb_version, true},
+    {"list", CONTROL_ROLE_WEB, 0, MEMBER_TENANT | MEMBER_AFTER, verb_list, true},
+    {"start", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT, verb_start, false},
+    {"stop", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT, verb_stop, false},
+    {"restart", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT, verb_restart, false},
+    {"pause", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT, verb_pause, false},
+    {"resume", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT, verb_resume, false},
+    {"kill", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT | MEMBER_SIGNAL, verb_kill, false},
+    {"inspect", CONTROL_ROLE_ROOT, MEMBER_TARGET, 0, verb_inspect, true},
+    {"logs", CONTROL_ROLE_ROOT, MEMBER_TARGET, MEMBER_CURSOR | MEMBER_TAIL | MEMBER_WAIT, verb_logs,
+     true},
+    {"apply", CONTROL_ROLE_ROOT, 0, 0, verb_apply, false},
 };
 
 /* Every member of a request is known to its verb, and of its type. */
@@ -440,7 +443,7 @@ void verbs_dispatch(struct engine *engine, struct connection *connection, const 
         connection_refuse(connection, CONTROL_FORBIDDEN, "%s: only root may do this", name);
         return;
     }
-    if (engine->is_stopping && verb > 1) {
+    if (engine->is_stopping && !verbs[verb].is_reading) {
         connection_refuse(connection, CONTROL_BUSY, "the supervisor is stopping");
         return;
     }

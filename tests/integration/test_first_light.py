@@ -87,6 +87,22 @@ def test_actions_have_exact_refusals(stack):
     assert stack.state() == "stopped"
 
 
+def test_a_start_while_it_stops_is_a_new_run(stack):
+    stack.tenant("alpha", """
+        services:
+          web:
+            image: host
+            command: ["sh", "-c", "trap 'sleep 1; exit 0' TERM; echo armed; while :; do sleep 0.1; done"]
+        """)
+    stack.start()
+    stack.wait_log("armed")
+    pid = stack.ps()["alpha/web"]["pid"]
+    stack.ctl("stop", "--no-wait", "alpha/web")
+    assert stack.state() == "stopping"
+    stack.ctl("start", "alpha/web")
+    assert stack.state() == "running" and stack.ps()["alpha/web"]["pid"] != pid
+
+
 def test_supervisor_ends_in_order_and_leaves_nothing(stack):
     stack.php("alpha")
     stack.sleeper("beta")
