@@ -394,6 +394,9 @@ void service_change_spec(struct service *service, struct spec_reference *referen
         service_publish(service);
         return;
     }
+    /* Whoever stops it wants it stopped; the new spec waits for the next start. */
+    if (service->state == CONTAINER_STOPPING && service->next == NEXT_STOPPED)
+        return;
     service_stop(service, NEXT_RESTART);
 }
 

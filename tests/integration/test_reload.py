@@ -96,3 +96,19 @@ def test_a_socket_comes_and_goes_with_x_listen(stack):
     stack.ctl("apply")
     stack.wait_state("running")
     wait_until(lambda: not socket.exists(), "the socket to go")
+
+
+def test_a_changed_file_does_not_start_what_is_being_stopped(stack):
+    slow = '["sh", "-c", "trap \'sleep 1; exit 0\' TERM; echo armed; while :; do sleep 0.1; done"]'
+    text = "services: {{web: {{image: host, command: {}, mem_limit: {}}}}}\n"
+    stack.tenant("alpha", text.format(slow, "64m"))
+    stack.start()
+    stack.wait_log("armed")
+    stack.ctl("stop", "--no-wait", "alpha/web")
+    stack.tenant("alpha", text.format(slow, "96m"))
+    stack.ctl("apply")
+    wait_until(lambda: stack.state() != "stopping", "the end of the stop")
+    time.sleep(0.3)
+    assert stack.state() == "stopped"
+    stack.ctl("start", "alpha/web")
+    assert stack.ps()["alpha/web"]["memory_limit_bytes"] == 96 << 20
