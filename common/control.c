@@ -220,10 +220,24 @@ int control_call(const char *socket_path, json_t *request, int timeout_ms, json_
     return r;
 }
 
+json_t *control_text(const char *text, size_t length)
+{
+    json_t *value = memchr(text, '\0', length) ? NULL : json_stringn(text, length);
+
+    if (value)
+        return value;
+    _cleanup_free_ char *copy = malloc(length + 1);
+    if (!copy)
+        return NULL;
+    for (size_t i = 0; i < length; i++)
+        copy[i] = (unsigned char)text[i] < 0x80 && text[i] ? text[i] : '?';
+    return json_stringn(copy, length);
+}
+
 json_t *control_refusal(enum control_code code, const char *message)
 {
-    return json_pack("{s:i, s:b, s:s, s:s}", "version", CONTROL_VERSION, "ok", 0, "code",
-                     control_code_name(code), "message", message);
+    return json_pack("{s:i, s:b, s:s, s:o}", "version", CONTROL_VERSION, "ok", 0, "code",
+                     control_code_name(code), "message", control_text(message, strlen(message)));
 }
 
 int control_listen(const char *path, gid_t gid, struct error *error)

@@ -84,6 +84,12 @@ int control_receive(int fd, json_t **message, struct error *error);
 int control_call(const char *socket_path, json_t *request, int timeout_ms, json_t **answer,
                  enum control_code *code, struct error *error);
 
+/*
+ * A JSON string of text that may be cut or hostile: what is no UTF-8 (JSON knows nothing else) and
+ * NULs (which our readers refuse) become '?'. A new reference, or NULL without memory.
+ */
+json_t *control_text(const char *text, size_t length);
+
 /* {"version":1,"ok":false,"code":...,"message":...}; a new reference, or NULL without memory. */
 json_t *control_refusal(enum control_code code, const char *message);
 

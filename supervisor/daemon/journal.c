@@ -48,8 +48,8 @@ void journal_write(int data_fd, const char *time, const char *tenant, const char
     static int last_error; /* so that a full disk is one line of the log, not one an event */
 
     _cleanup_json_ json_t *event =
-        json_pack("{s:s, s:s, s:s, s:s, s:s}", "time", time, "tenant", tenant, "service", service,
-                  "state", state, "event", text);
+        json_pack("{s:s, s:s, s:s, s:s, s:o}", "time", time, "tenant", tenant, "service", service,
+                  "state", state, "event", control_text(text, strlen(text)));
     _cleanup_free_ char *line = event ? json_dumps(event, JSON_COMPACT) : NULL;
     if (!line)
         return;

@@ -111,21 +111,6 @@ static int find_cursor(const struct files *files, const char *cursor, size_t *fi
     return 0;
 }
 
-/* Bytes that are no UTF-8 become '?', for JSON knows none; so do NULs, which our readers refuse. */
-static json_t *text_value(const char *text, size_t length)
-{
-    json_t *value = memchr(text, '\0', length) ? NULL : json_stringn(text, length);
-
-    if (value)
-        return value;
-    _cleanup_free_ char *copy = malloc(length + 1);
-    if (!copy)
-        return NULL;
-    for (size_t i = 0; i < length; i++)
-        copy[i] = (unsigned char)text[i] < 0x80 && text[i] ? text[i] : '?';
-    return json_stringn(copy, length);
-}
-
 /* "TIME STREAM TAG TEXT" into an object; a line of another form is skipped. */
 static void add_line(json_t *lines, const char *line, size_t length)
 {
@@ -139,7 +124,7 @@ static void add_line(json_t *lines, const char *line, size_t length)
     json_object_set_new(object, "time", json_stringn(line, (size_t)(stream - line)));
     json_object_set_new(object, "stream", json_stringn(stream + 1, (size_t)(tag - stream - 1)));
     json_object_set_new(object, "partial", json_boolean(tag[1] == 'P'));
-    json_object_set_new(object, "text", text_value(tag + 3, (size_t)(end - tag - 3)));
+    json_object_set_new(object, "text", control_text(tag + 3, (size_t)(end - tag - 3)));
     json_array_append_new(lines, object);
 }
 

@@ -148,8 +148,9 @@ static void note_name(json_t *list, const char *tenant, const char *service)
 static void note_error(struct reload *reload, const char *file, const struct error *error)
 {
     log_error("%s", error->message);
-    json_array_append_new(reload->errors,
-                          json_pack("{s:s, s:s}", "file", file, "message", error->message));
+    json_array_append_new(
+        reload->errors, json_pack("{s:o, s:o}", "file", control_text(file, strlen(file)), "message",
+                                  control_text(error->message, strlen(error->message))));
 }
 
 static void apply_service(struct reload *reload, const char *file, const char *tenant,

@@ -197,8 +197,8 @@ static json_t *events_of(const struct service *service)
 
     for (unsigned i = service->event_count - count; i < service->event_count; i++) {
         const struct service_event *event = &service->events[i % SERVICE_EVENTS];
-        json_array_append_new(events,
-                              json_pack("{s:s, s:s}", "time", event->time, "event", event->text));
+        json_array_append_new(events, json_pack("{s:s, s:o}", "time", event->time, "event",
+                                                control_text(event->text, strlen(event->text))));
     }
     return events;
 }
@@ -217,15 +217,15 @@ static void verb_inspect(const struct request *request)
         [ENDPOINT_NONE] = "none", [ENDPOINT_FCGI] = "fcgi", [ENDPOINT_HTTP] = "http"};
     const struct service *s = request->service;
     json_t *answer = json_pack(
-        "{s:b, s:s, s:s, s:s, s:s, s:i, s:i, s:{s:s, s:s}, s:{s:s, s:s, s:s}, s:s, s:I, s:s}", "ok",
-        1, "tenant", s->tenant, "service", s->spec->name, "id", s->id, "state",
+        "{s:b, s:s, s:s, s:s, s:s, s:i, s:i, s:{s:s, s:s}, s:{s:s, s:s, s:s}, s:s, s:I}", "ok", 1,
+        "tenant", s->tenant, "service", s->spec->name, "id", s->id, "state",
         container_state_name(s->state), "pid", s->has_container ? (int)s->container.pid : 0,
         "restarts", (int)s->restarts, "endpoint", "kind", kinds[s->spec->listen_kind], "path",
         s->listen_path, "network", "ipv4", s->network.ipv4, "ipv6", s->network.ipv6, "link",
-        s->network.link, "cgroup", s->cgroup_path, "id_base", (json_int_t)s->id_base, "message",
-        s->message);
+        s->network.link, "cgroup", s->cgroup_path, "id_base", (json_int_t)s->id_base);
 
     if (answer) {
+        json_object_set_new(answer, "message", control_text(s->message, strlen(s->message)));
         json_object_set_new(answer, "source", json_string(s->reference->spec->source));
         json_object_set_new(answer, "spec", service_spec_to_json(s->spec));
         json_object_set_new(answer, "last_exit", last_exit_of(s));

@@ -97,7 +97,7 @@ class Stack:
         return self.path / "logs" / "supervisor.log"
 
     def log(self):
-        return self.log_file.read_text() if self.log_file.exists() else ""
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
     def command(self, *arguments):
         """The supervisor's command line; `before` is what a shell does first, in a mount namespace of its own."""

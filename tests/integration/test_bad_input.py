@@ -100,6 +100,23 @@ def test_source_of_a_mount_that_became_a_link(stack):
     assert done.returncode == 1 and "data/sub leads through a symbolic link" in done.stderr
 
 
+def test_a_message_that_is_no_utf8(stack):
+    """A path of the tenant's file that is cut in the middle of a character must not silence the supervisor."""
+    deep = "/srv/x" + "\u20ac" * 60
+    stack.sleeper("alpha", f"restart: 'no'\nvolumes: ['{deep}:/var/www']")
+    stack.start()
+    stack.wait_state("failed")
+    assert stack.inspect()["message"].startswith("mount /var/www")
+    events = [json.loads(line)["event"]
+              for line in (stack.path / "lib" / "events" / "events.jsonl").read_text().splitlines()]
+    assert any(event.startswith("start failed: mount /var/www") for event in events), events
+    httpd = stack.serve()
+    shown = httpd.get("/container-status?format=json").json["containers"][0]["message"]
+    assert shown.startswith("mount /var/www")
+    for query in ("", "?auto"):
+        httpd.get("/container-status" + query).body.decode("utf-8")
+
+
 def test_missing_image_directory(stack):
     stack.tenant("alpha", """
         services:

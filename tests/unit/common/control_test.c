@@ -731,9 +731,23 @@ static void listening_replaces_a_socket_left_behind_and_knows_its_bounds(void **
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void text_that_is_no_utf8_becomes_a_string(void **state)
+{
+    (void)state;
+    _cleanup_json_ json_t *whole = control_text("a\xc3\xa4", 3);
+    assert_string_equal(json_string_value(whole), "a\xc3\xa4");
+    _cleanup_json_ json_t *cut = control_text("a\xc3", 2);
+    assert_string_equal(json_string_value(cut), "a?");
+    _cleanup_json_ json_t *hollow = control_text("a\0b", 3);
+    assert_string_equal(json_string_value(hollow), "a?b");
+    _cleanup_json_ json_t *refusal = control_refusal(CONTROL_FAILED, "\xff");
+    assert_string_equal(json_string_value(json_object_get(refusal, "message")), "?");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(text_that_is_no_utf8_becomes_a_string),
         cmocka_unit_test(codes_and_names_belong_together),
         cmocka_unit_test(a_refusal_is_what_the_reference_says),
         cmocka_unit_test(a_message_of_64_kib_passes_and_one_byte_more_does_not),
