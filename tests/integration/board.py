@@ -105,7 +105,7 @@ class Board:
     """A board with one slot for each dict of slots; keys are the fields of Slot."""
 
     def __init__(self, library, path, slots=(), engine_pid=None):
-        self.library = library
+        self.code = library
         self.writer = c.c_void_p()
         info = Info(
             engine_pid=engine_pid or os.getpid(),
@@ -124,12 +124,12 @@ class Board:
     def write(self, index, **fields):
         has = fields.pop("has", "")
         slot = Slot(has=sum(HAS[name] for name in has.split()), **fields)
-        self.library.scoreboard_slot_write(self.writer, index, c.byref(slot))
+        self.code.scoreboard_slot_write(self.writer, index, c.byref(slot))
 
     def heartbeat(self, boottime_usec):
-        self.library.scoreboard_heartbeat(self.writer, boottime_usec)
+        self.code.scoreboard_heartbeat(self.writer, boottime_usec)
 
     def close(self, unlink=False):
         if self.writer:
-            self.library.scoreboard_writer_close(self.writer, unlink)
+            self.code.scoreboard_writer_close(self.writer, unlink)
             self.writer = c.c_void_p()
