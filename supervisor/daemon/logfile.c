@@ -189,15 +189,15 @@ static void close_stream(struct stream *stream)
     close_fd(&stream->fd);
 }
 
-/* Reads up to max bytes. Returns false at the end of the stream. */
-static bool read_stream(struct stream *stream, size_t max)
+/* Reads once. Returns how many bytes came, 0 at the end of the stream, or a negative errno. */
+static ssize_t read_stream(struct stream *stream)
 {
     char buffer[READ_PER_TURN];
 
-    ssize_t length = read(stream->fd, buffer, max < sizeof(buffer) ? max : sizeof(buffer));
+    ssize_t length = read(stream->fd, buffer, sizeof(buffer));
     if (length > 0)
         take(stream, buffer, (size_t)length);
-    return length > 0 || (length < 0 && (errno == EAGAIN || errno == EINTR));
+    return length < 0 ? -errno : length;
 }
 
 static int on_readable(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -207,7 +207,8 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *u
     (void)source;
     (void)fd;
     (void)events;
-    if (!read_stream(stream, READ_PER_TURN))
+    ssize_t length = read_stream(stream);
+    if (length <= 0 && length != -EAGAIN && length != -EINTR)
         close_stream(stream);
     return 0;
 }
@@ -250,13 +251,9 @@ void logfile_finish(struct logfile *log)
     for (int i = 0; i < 2; i++) {
         struct stream *stream = &log->streams[i];
         /* A pipe holds 64 KiB by default (pipe(7)), 1 MiB at most for a user's. */
-        for (int turn = 0; stream->fd >= 0 && turn < 17; turn++) {
-            char buffer[READ_PER_TURN];
-            ssize_t length = read(stream->fd, buffer, sizeof(buffer));
-            if (length <= 0)
+        for (int turn = 0; stream->fd >= 0 && turn < 17; turn++)
+            if (read_stream(stream) <= 0)
                 break;
-            take(stream, buffer, (size_t)length);
-        }
         close_stream(stream);
     }
 }

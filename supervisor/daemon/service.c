@@ -47,11 +47,6 @@ void service_note_at(struct service *service, enum log_level level, const char *
                   container_state_name(service->state), event->text);
 }
 
-bool service_is_active(const struct service *service)
-{
-    return service->has_container;
-}
-
 void service_set_state(struct service *service, enum container_state state)
 {
     service->state = state;
@@ -383,12 +378,19 @@ int service_kill(struct service *service, int signal, struct error *error)
     return r < 0 ? r : 1;
 }
 
-void service_change_spec(struct service *service, struct spec_reference *reference,
-                         const struct service_spec *spec)
+/* A spec that is taken over with the next run, in the place of one that was to be. */
+static void remember_spec(struct service *service, struct spec_reference *reference,
+                          const struct service_spec *spec)
 {
     spec_reference_drop(service->new_reference);
     service->new_reference = spec_reference_take(reference);
     service->new_spec = spec;
+}
+
+void service_change_spec(struct service *service, struct spec_reference *reference,
+                         const struct service_spec *spec)
+{
+    remember_spec(service, reference, spec);
     if (service->state == CONTAINER_STOPPED) {
         take_new_spec(service);
         service_publish(service);
@@ -405,9 +407,7 @@ void service_adopt_spec(struct service *service, struct spec_reference *referenc
 {
     bool is_restart_ahead = service->new_reference != NULL;
 
-    spec_reference_drop(service->new_reference);
-    service->new_reference = spec_reference_take(reference);
-    service->new_spec = spec;
+    remember_spec(service, reference, spec);
     if (!is_restart_ahead)
         take_new_spec(service);
 }

@@ -51,9 +51,6 @@ void service_change_spec(struct service *service, struct spec_reference *referen
 void service_adopt_spec(struct service *service, struct spec_reference *reference,
                         const struct service_spec *spec);
 
-/* Whether a process of it exists. */
-bool service_is_active(const struct service *service);
-
 /* Writes the slot. */
 void service_publish(struct service *service);
 

@@ -55,12 +55,6 @@ int open_without_links(const char *path, int flags)
     return open_resolved(AT_FDCWD, path, flags, 0, RESOLVE_NO_SYMLINKS);
 }
 
-int open_same_mount(int directory, const char *path, int flags)
-{
-    return open_resolved(directory, path, flags, 0,
-                         RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
-}
-
 int read_text_beneath(int directory, const char *path, size_t max, char **text, size_t *length)
 {
     /* O_NONBLOCK: a FIFO must not hold us up before fstat() refuses it. */

@@ -26,9 +26,6 @@ int open_in_root(int directory, const char *path, int flags, mode_t mode);
 /* Opens an absolute path in which no component may be a symbolic link: -ELOOP. */
 int open_without_links(const char *path, int flags);
 
-/* Opens path on the same mount as the directory, without links of any kind (for procfs). */
-int open_same_mount(int directory, const char *path, int flags);
-
 /*
  * Reads a small regular file beneath the directory: at most max bytes, NUL-terminated text that the
  * caller frees. -EFBIG when it is larger, -EINVAL when it is not a regular file or holds a NUL.

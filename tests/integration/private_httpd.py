@@ -80,16 +80,14 @@ class Board:
         self.process.wait(10)
 
 
-class ControlSocket:
-    """A supervisor's control socket that answers each request with the next of its answers."""
+class UnixServer:
+    """A listening Unix socket and a thread that hands each connection to answer_one()."""
 
-    def __init__(self, workplace, answer):
-        self.path = workplace.path / "run" / "control.sock"
-        self.answer = answer
-        self.requests = []
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.listener.bind(str(self.path))
-        os.chmod(self.path, 0o666)
+    def __init__(self, path, kind):
+        self.address = path
+        self.listener = socket.socket(socket.AF_UNIX, kind)
+        self.listener.bind(str(path))
+        os.chmod(path, 0o666)
         self.listener.listen(8)
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
@@ -101,16 +99,29 @@ class ControlSocket:
             except OSError:
                 return
             with connection:
-                self.requests.append(json.loads(connection.recv(65536)))
-                answer = self.answer(self.requests[-1])
-                if answer is not None:
-                    connection.send(json.dumps(answer).encode())
+                self.answer_one(connection)
 
     def stop(self):
         self.listener.shutdown(socket.SHUT_RDWR)
         self.thread.join(10)
         self.listener.close()
-        self.path.unlink()
+        self.address.unlink()
+
+
+class ControlSocket(UnixServer):
+    """A supervisor's control socket that answers each request with the next of its answers."""
+
+    def __init__(self, workplace, answer):
+        self.path = workplace.path / "run" / "control.sock"
+        self.answer = answer
+        self.requests = []
+        super().__init__(self.path, socket.SOCK_SEQPACKET)
+
+    def answer_one(self, connection):
+        self.requests.append(json.loads(connection.recv(65536)))
+        answer = self.answer(self.requests[-1])
+        if answer is not None:
+            connection.send(json.dumps(answer).encode())
 
 
 class PhpFpm:
@@ -146,40 +157,22 @@ clear_env = yes
         self.socket.unlink(missing_ok=True)
 
 
-class HttpBackend:
+class HttpBackend(UnixServer):
     """A small HTTP server on a Unix socket that tells what it was asked."""
 
     def __init__(self, workplace, name="app"):
         self.socket = workplace.path / "run" / f"{name}.sock"
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.listener.bind(str(self.socket))
-        os.chmod(self.socket, 0o666)
-        self.listener.listen(8)
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
+        super().__init__(self.socket, socket.SOCK_STREAM)
 
-    def serve(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            with connection:
-                head = b""
-                while b"\r\n\r\n" not in head:
-                    data = connection.recv(4096)
-                    if not data:
-                        break
-                    head += data
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
-                                   b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(head)
-                                   + head)
-
-    def stop(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.thread.join(10)
-        self.listener.close()
-        self.socket.unlink()
+    def answer_one(self, connection):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            data = connection.recv(4096)
+            if not data:
+                break
+            head += data
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+                           b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(head) + head)
 
 
 class Response:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import tempfile
 import textwrap
-import time
 from pathlib import Path
 
 from private_httpd import Httpd, wait_until
@@ -257,7 +256,3 @@ services:
 {body}
 """, mpm=mpm)
         return self.httpd.start()
-
-
-def pause(seconds):
-    time.sleep(seconds)
