@@ -209,22 +209,30 @@ static int on_reload_signal(sd_event_source *source, const struct signalfd_sigin
     return 0;
 }
 
-static int open_loop(struct engine *engine, struct error *error)
+static const struct {
+    int signal;
+    sd_event_signal_handler_t handler;
+} loop_signals[] = {
+    {SIGTERM, on_stop_signal}, {SIGINT, on_stop_signal}, {SIGHUP, on_reload_signal}};
+
+void engine_block_signals(void)
 {
-    static const struct {
-        int signal;
-        sd_event_signal_handler_t handler;
-    } signals[] = {{SIGTERM, on_stop_signal}, {SIGINT, on_stop_signal}, {SIGHUP, on_reload_signal}};
     sigset_t set;
 
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&set);
-    for (size_t i = 0; i < ARRAY_LENGTH(signals); i++)
-        sigaddset(&set, signals[i].signal);
+    for (size_t i = 0; i < ARRAY_LENGTH(loop_signals); i++)
+        sigaddset(&set, loop_signals[i].signal);
     sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static int open_loop(struct engine *engine, struct error *error)
+{
     int r = sd_event_new(&engine->loop);
-    for (size_t i = 0; r >= 0 && i < ARRAY_LENGTH(signals); i++)
-        r = sd_event_add_signal(engine->loop, NULL, signals[i].signal, signals[i].handler, engine);
+
+    for (size_t i = 0; r >= 0 && i < ARRAY_LENGTH(loop_signals); i++)
+        r = sd_event_add_signal(engine->loop, NULL, loop_signals[i].signal, loop_signals[i].handler,
+                                engine);
     if (r >= 0)
         r = sd_event_set_watchdog(engine->loop, 1);
     return r < 0 ? error_sys(error, -r, "make the event loop") : 0;

@@ -122,6 +122,12 @@ struct engine {
     uint64_t started_usec;
 };
 
+/*
+ * Blocks the signals that the loop takes, so that one which comes while the engine is still being
+ * opened waits for the loop and ends it in order. The first thing a program does.
+ */
+void engine_block_signals(void);
+
 /* Opens everything and cleans up what an earlier engine left. On failure the caller still calls
  * engine_close(). */
 int engine_open(struct engine *engine, const struct settings *settings, struct error *error);

@@ -118,6 +118,8 @@ int main(int argc, char **argv)
     int status = parse_arguments(argc, argv, &arguments);
     if (status >= 0)
         return status;
+    if (!arguments.is_check)
+        engine_block_signals();
     log_open(arguments.is_debug);
     umask(022);
     if (settings_load(&settings, arguments.root, arguments.config, &error) < 0) {

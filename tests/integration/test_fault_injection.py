@@ -36,6 +36,22 @@ def start_with_fault(stack, call, errno, nth):
     return trace
 
 
+@pytest.mark.parametrize("call", ["flock", "unshare", "fsopen", "inotify_add_watch", "listen"])
+def test_a_stop_while_starting_ends_in_order(stack, call):
+    """SIGTERM in the middle of the supervisor's own start, when it comes from a service manager or a script that
+    changed its mind: everything ends, with status 0, and nothing is left."""
+    stack.php("alpha")
+    stack.write_settings()
+    command = ["strace", "-qq", "-o", stack.path / "logs" / "strace", "-e", f"trace={call}",
+               "-e", f"inject={call}:signal=SIGTERM:when=1", *stack.command("--debug")]
+    stack.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                     stderr=open(stack.log_file, "ab"))
+    assert stack.process.wait(60) == 0, stack.log()
+    assert "Terminated: stopping all tenants" in stack.log()
+    left = [p.name for p in (stack.path / "run").rglob("*") if p.name != "lock"]
+    assert not left, f"{left}\n{stack.log()}"
+
+
 def is_settled(stack):
     return stack.process.poll() is not None or (
         stack.ctl("version", check=False).returncode == 0

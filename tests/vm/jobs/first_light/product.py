@@ -83,7 +83,10 @@ class Product:
         wait_until(self.are_all_running, lambda: f"all tenants to run: {self.describe()}")
 
     def are_all_running(self):
+        """The supervisor that runs now must answer: one that was killed leaves its board behind."""
         expect(not self.process or self.process.poll() is None, "the supervisor has ended")
+        if self.ctl("version", is_checked=False).returncode != 0:
+            return False
         states = {tenant: container["state"] for tenant, container in self.ps().items()}
         return all(states.get(tenant) in ("running", "limited") for tenant in TENANTS)
 
