@@ -6,12 +6,19 @@
  * One container: from a config to a running process and back. Knows no tenant, no network policy,
  * no daemon.
  *
- *     container_create()   clones into all namespaces, builds the root, gives up the rights, and
- * waits (what needs the namespaces from outside, as links, is done now) container_start() executes
- * the program
+ *     container_create()  makes or joins the namespaces, builds the root, runs the hooks of the
+ *                         creation, gives up the rights, and waits (what needs the namespaces from
+ *                         outside, as links, is done now)
+ *     container_start()   runs the startContainer hooks and executes the program
+ *
+ * The waiting process is the container's first process. Whoever holds the other end of its start
+ * socket starts it: the process that created it (container_start), or, where the request names a
+ * listening socket, anybody who can connect to that (container_start_at), so that `create` and
+ * `start` can be two programs.
  *
  * The caller has one thread. It blocks for the milliseconds a start takes, never longer than the
- * deadlines below. It reaps the process itself: pidfd becomes readable at its end.
+ * deadlines below (hooks have their own). It reaps the process itself: pidfd becomes readable at
+ * its end.
  */
 
 #include <stdbool.h>
@@ -23,18 +30,28 @@
 #include "supervisor/runtime/config.h"
 #include "supervisor/runtime/seccomp.h"
 
-/* How long building a container's world and its exec may take. */
+/* How long building a container's world and its exec may take, hooks not counted. */
 #define CONTAINER_CREATE_TIMEOUT_MS 30000
 #define CONTAINER_START_TIMEOUT_MS  10000
 
 struct container_request {
+    const char *id; /* for the state that hooks see */
     const struct config *config;
-    const struct cgroup_driver *driver;
-    struct cgroup *cgroup;                 /* created, limits set; the process is born into it */
+    const struct cgroup_driver *driver;    /* for the cgroup mounts; NULL: none is possible */
+    struct cgroup *cgroup;                 /* created, limits set; NULL: stay in the caller's */
     const struct seccomp_program *seccomp; /* of config->seccomp, or NULL for none */
-    int stdio[3];                          /* stay the caller's */
+    int stdio[3];                          /* stay the caller's; ignored with a terminal */
     const int *passed;                     /* become 3, 4 ... inside; stay the caller's */
     size_t passed_count;
+    /*
+     * A connected Unix socket that gets the terminal's master by SCM_RIGHTS, -1 for none. With
+     * process.terminal one of console_fd >= 0 or wants_terminal must be there.
+     */
+    int console_fd;
+    bool wants_terminal; /* the master is to come back in container->terminal_fd */
+    int start_listener;  /* a listening SOCK_SEQPACKET socket for container_start_at(), or -1 */
+    bool has_no_pivot;   /* --no-pivot: MS_MOVE and chroot, for a root that is a ramfs */
+    bool has_new_keyring; /* false: --no-new-keyring */
     /*
      * Sources of bind mounts may not lead through symbolic links: a tenant who can write to a
      * directory above a source could otherwise make it lead anywhere.
@@ -45,9 +62,10 @@ struct container_request {
 struct container {
     pid_t pid;
     int pidfd;
-    int status_fd;       /* to the waiting process; -1 after the start */
+    int start_fd;        /* to the waiting process; -1 after the start or with start_listener */
+    int terminal_fd;     /* the terminal's master, with wants_terminal; else -1 */
     char warnings[1024]; /* what was asked and could not be granted, a line each; "" if all was */
-    char program[256];   /* of process.args, for messages */
+    char program[256];   /* of process.args, for messages; "" without a process */
 };
 
 /*
@@ -60,6 +78,12 @@ int container_create(const struct container_request *request, struct container *
 /* Starts a created container. On failure it is killed and reaped, and container holds nothing. */
 int container_start(struct container *container, struct error *error);
 
+/*
+ * Starts the container whose process listens at the Unix socket `name` in the directory. On failure
+ * that process has ended or ends at once. -ECONNREFUSED or -ENOENT: nobody waits there.
+ */
+int container_start_at(int directory, const char *name, const char *program, struct error *error);
+
 /* A descriptor of the network namespace of a container that was created, or a negative errno. */
 int container_network_namespace(const struct container *container);
 
@@ -68,5 +92,27 @@ void container_abandon(struct container *container);
 
 /* Sends a signal to the container's first process. 0 or a negative errno (-ESRCH: it is gone). */
 int container_signal(const struct container *container, int signal);
+
+/* ---- further processes ---- */
+
+struct exec_request {
+    const struct config *config;          /* of the container: its namespaces and seccomp */
+    const struct config_process *process; /* what to run */
+    int pidfd;                            /* the container's first process */
+    struct cgroup *cgroup;                /* to join; NULL: stay in the caller's */
+    const struct seccomp_program *seccomp;
+    int stdio[3];
+    const int *passed;
+    size_t passed_count;
+    int console_fd; /* as in struct container_request */
+    bool wants_terminal;
+};
+
+/*
+ * Runs a further process in a container and returns once it has executed. The result has its pid
+ * and pidfd; the caller reaps it.
+ */
+int container_exec(const struct exec_request *request, struct container *container,
+                   struct error *error);
 
 #endif

@@ -4,22 +4,32 @@
 
 /*
  * What the new process does between clone and exec, prepared beforehand by its parent: every string
- * is built, every file that the initial user namespace must open is open, every mount that only the
+ * is built, every file that the runtime's namespaces must open is open, every mount that only the
  * host's root may make is made (detached). The process itself then only walks the plan; it
  * allocates nothing and takes no lock.
+ *
+ *     plan.c          builds and releases it, turns a report into a sentence
+ *     plan_mounts.c, plan_root.c, plan_devices.c   its mounts
+ *     init.c          the container's first process walks it
+ *     init_join.c     the process before it, where namespaces are joined or have clocks of their own
+ *     init_mounts.c, init_root.c, init_devices.c   the mounts' part of that walk
+ *     init_rights.c   the part that gives rights up, shared with exec
+ *     init_terminal.c the terminal
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "common/error.h"
 #include "supervisor/runtime/cgroup.h"
 #include "supervisor/runtime/config.h"
 #include "supervisor/runtime/seccomp.h"
 
-#define PLAN_PASSED_MAX  16
+#define PLAN_PASSED_MAX  64
 #define PLAN_CGROUPS_MAX 16
+#define PLAN_JOINS_MAX   NAMESPACE_TYPES
 
 struct planned_mount {
     const struct config_mount *mount;
@@ -32,17 +42,42 @@ struct planned_cgroup {
     const char *directory, *type, *options;
 };
 
+struct planned_join {
+    int fd;        /* of the namespace; for exec a pidfd */
+    uint64_t flag; /* CLONE_NEW*; for exec all of them, or-ed */
+};
+
 struct plan {
     const struct config *config;
+    const struct config_process *process;  /* NULL: none yet (create without a process) */
     const struct seccomp_program *seccomp; /* NULL: none */
-    int root_fd;                           /* detached copy of the root file system */
-    struct planned_mount *mounts;          /* config->mount_count of them */
+    bool has_strict_sources, has_no_pivot, has_new_keyring, is_exec;
+
+    uint64_t clone_flags; /* the namespaces that are new */
+    struct planned_join joins[PLAN_JOINS_MAX];
+    size_t join_count;
+    const struct cgroup_driver *driver;
+    struct cgroup *cgroup;
+
+    int proc_fd; /* a procfs of the runtime's own that nothing covers; -1: not needed */
+    int root_fd; /* detached copy of the root file system */
+    struct planned_mount *mounts; /* config->mount_count of them */
     struct planned_cgroup cgroups[PLAN_CGROUPS_MAX];
     size_t cgroup_count;
+    bool has_own_dev; /* /dev is a tmpfs that the parent filled with the default devices */
+    int *device_fds;  /* detached binds of device nodes for config->devices and the default ones,
+                         where the process itself cannot make nodes; see plan_devices.c */
+    size_t device_fd_count;
+
     char **exec_paths; /* candidates for exec, in order, NULL-terminated */
+    char *sysctl_paths; /* "net/ipv4/ip_forward\0...", below sys/ of a procfs, one a sysctl */
     int stdio[3];
     int passed[PLAN_PASSED_MAX]; /* become descriptors 3, 4 ... */
     size_t passed_count;
+    int console_fd;      /* where the terminal's master goes; -1: over status_fd, or no terminal */
+    int start_listener;  /* -1: the word to start comes over status_fd */
+    int notify_fd;       /* a connected socket for the seccomp listener; -1: none */
+    int state_fds[2];    /* memfds: the state for createContainer and for startContainer hooks */
     int capability_last;
     int status_fd; /* the process's end of the socket to its parent */
 };
@@ -53,19 +88,40 @@ struct plan {
  */
 enum plan_step {
     STEP_READY = 1, /* not a failure: everything but exec is done */
+    STEP_CLONED,    /* not a failure: the joining process tells the pid of the container's */
+    STEP_HOOKS,     /* not a failure: the runtime may run its hooks now, and then says go */
+    STEP_STARTED,   /* not a failure: to the starter, exec comes now */
+    STEP_TERMINAL_SENT, /* not a failure: comes with the terminal's master */
+    STEP_JOIN,      /* index: of joins */
+    STEP_TIME_OFFSETS,
+    STEP_CLONE,
+    STEP_CGROUP,
     STEP_ROOT_IDS,
     STEP_CGROUP_NAMESPACE,
     STEP_PROPAGATION,
     STEP_ROOT,
     STEP_MOUNT,     /* index: of config->mounts */
+    STEP_DEVICE,    /* index: of config->devices; from config->device_count on: default ones */
+    STEP_HOOK,      /* index: of the hook, createContainer or startContainer; errnum < 0: the wait
+                       status of it, negated */
     STEP_READ_ONLY, /* index: of config->read_only_paths */
     STEP_MASK,      /* index: of config->masked_paths */
+    STEP_TERMINAL,
     STEP_PIVOT,
+    STEP_ROOT_FLAGS,
     STEP_HOSTNAME,
+    STEP_SYSCTL, /* index: of config->sysctls */
     STEP_KEYRING,
-    STEP_RLIMIT, /* index: of config->rlimits; a warning */
+    STEP_PERSONALITY,
+    STEP_MEMORY_POLICY,
+    STEP_OOM_SCORE, /* a warning */
+    STEP_RLIMIT,    /* index: of process->rlimits; a warning */
+    STEP_SCHEDULER,
+    STEP_IO_PRIORITY,
+    STEP_AFFINITY,
     STEP_DESCRIPTORS,
     STEP_SESSION,
+    STEP_LABEL, /* SELinux or AppArmor */
     STEP_BOUNDING_SET, /* index: the capability */
     STEP_USER,
     STEP_CAPABILITIES,
@@ -73,6 +129,7 @@ enum plan_step {
     STEP_NO_NEW_PRIVILEGES,
     STEP_CWD,
     STEP_SECCOMP,
+    STEP_NO_PROCESS,
     STEP_EXEC,
     STEP_COUNT
 };
@@ -85,32 +142,55 @@ struct plan_report {
 };
 
 /*
- * Opens and builds all that is needed. driver is for the cgroup mounts of the config, may be NULL
- * if it has none. has_strict_sources: see container.h. plan_release() closes what was opened, in
- * the parent; config and seccomp stay the caller's.
+ * The fields above `proc_fd` that say what is wanted are filled in by the caller before; the rest
+ * is opened and built here. plan_release() closes what was opened, in the parent; what the caller
+ * gave stays the caller's.
  */
-int plan_prepare(struct plan *plan, const struct config *config, const struct cgroup_driver *driver,
-                 bool has_strict_sources, struct error *error);
+int plan_prepare(struct plan *plan, struct error *error);
 void plan_release(struct plan *plan);
-
-/* The mounts' part of plan_prepare(). */
-int plan_prepare_mounts(struct plan *plan, const struct cgroup_driver *driver,
-                        bool has_strict_sources, struct error *error);
 
 /* Turns a report into error text: "mount /var/www: No such file or directory". Returns -errnum. */
 int plan_explain(const struct plan *plan, const struct plan_report *report, struct error *error);
 
-/*
- * The new process's whole life until exec. Never returns. Talks to the parent on plan->status_fd:
- * waits for a byte (identities are mapped, the cgroup is joined), works, reports STEP_READY, waits
- * for a second byte, executes. The parent's end closed means: exit.
- */
-void init_run(const struct plan *plan) __attribute__((noreturn));
+/* ---- the mounts: in the parent ---- */
 
-/* The mounts' part of init_run(): attaches everything below root_fd. 0, or -errno with *index set.
- */
+/* Makes root_fd: a detached copy of the root file system with its attributes, no device works in
+ * it. */
+int plan_prepare_root(struct plan *plan, struct error *error);
+/* Makes all mounts that the parent must make (binds, /dev, idmapped ones, tmpcopyup). */
+int plan_prepare_mounts(struct plan *plan, struct error *error);
+void plan_release_mounts(struct plan *plan);
+/* The sentences of STEP_ROOT, STEP_MOUNT, STEP_DEVICE, STEP_READ_ONLY, STEP_MASK, STEP_PIVOT,
+ * STEP_ROOT_FLAGS. */
+int plan_explain_mounts(const struct plan *plan, const struct plan_report *report,
+                        struct error *error);
+
+/* ---- the mounts: in the new process, system calls only; 0 or -errno, with *index set ---- */
+
+/* Attaches root_fd on top of the old root, so that the old one is still what paths begin at. */
+int init_attach_root(const struct plan *plan);
+/* Attaches everything below root_fd. */
 int init_attach_mounts(const struct plan *plan, uint32_t *index);
+/* Supplies config->devices and the default devices and links where /dev is not ours already. */
+int init_make_devices(const struct plan *plan, uint32_t *index);
 int init_read_only_paths(const struct plan *plan, uint32_t *index);
 int init_mask_paths(const struct plan *plan, uint32_t *index);
+/* The new root's descriptor for paths of the container: root_fd as it is seen once attached. */
+int init_open_in_root(const struct plan *plan, const char *path, int flags);
+/* Makes or finds /dev/console of the container and mounts the terminal (an open slave) on it. */
+int init_mount_console(const struct plan *plan, int slave);
+/* pivot_root, or MS_MOVE and chroot with has_no_pivot; the old root is gone, "/" is the new one. */
+int init_change_root(const struct plan *plan);
+/* rootfsPropagation, and "ro" of a root that had to stay writable until now. */
+int init_finish_root(const struct plan *plan);
+
+/* ---- the processes ---- */
+
+/*
+ * The new process's whole life until exec. Never returns. Talks to the parent on plan->status_fd:
+ * waits for a byte (identities are mapped), works, reports, waits for the word to start, executes.
+ * The parent's end closed means: exit.
+ */
+void init_run(const struct plan *plan) __attribute__((noreturn));
 
 #endif

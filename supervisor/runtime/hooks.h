@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RUNTIME_HOOKS_H
+#define RUNTIME_HOOKS_H
+
+/*
+ * Hooks of an OCI config (config.md, "POSIX-platform Hooks") that run in the runtime's own
+ * namespaces: prestart, createRuntime, poststart, poststop. Those that run in the container's are
+ * part of its first process's life (init.c).
+ */
+
+#include <sys/types.h>
+
+#include "common/error.h"
+#include "supervisor/runtime/config.h"
+
+/*
+ * The state as hooks and the `state` command see it (runtime.md, "State"). status is "creating",
+ * "created", "running" or "stopped"; pid 0 is left out. The caller owns the result; NULL: no
+ * memory.
+ */
+json_t *state_json(const struct config *config, const char *id, const char *status, pid_t pid);
+
+/*
+ * Runs the hooks of a kind one after the other, each with the state on its standard input, within
+ * its timeout. The first that fails ends it: -ECANCELED (or -ETIMEDOUT) with a message that names
+ * the kind, the path, the exit status and the end of what it wrote on its standard error.
+ */
+int hooks_run(const struct config *config, enum config_hook_kind kind, const char *id,
+              const char *status, pid_t pid, struct error *error);
+
+#endif
