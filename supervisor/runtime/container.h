@@ -65,7 +65,6 @@ struct container {
     int start_fd;        /* to the waiting process; -1 after the start or with start_listener */
     int terminal_fd;     /* the terminal's master, with wants_terminal; else -1 */
     char warnings[1024]; /* what was asked and could not be granted, a line each; "" if all was */
-    char program[256];   /* of process.args, for messages; "" without a process */
 };
 
 /*
@@ -75,14 +74,16 @@ struct container {
 int container_create(const struct container_request *request, struct container *container,
                      struct error *error);
 
-/* Starts a created container. On failure it is killed and reaped, and container holds nothing. */
-int container_start(struct container *container, struct error *error);
+/* Starts a created container, of whose config messages speak. On failure it is killed and reaped,
+ * and container holds nothing. */
+int container_start(struct container *container, const struct config *config, struct error *error);
 
 /*
  * Starts the container whose process listens at the Unix socket `name` in the directory. On failure
  * that process has ended or ends at once. -ECONNREFUSED or -ENOENT: nobody waits there.
  */
-int container_start_at(int directory, const char *name, const char *program, struct error *error);
+int container_start_at(int directory, const char *name, const struct config *config,
+                       struct error *error);
 
 /* A descriptor of the network namespace of a container that was created, or a negative errno. */
 int container_network_namespace(const struct container *container);
@@ -96,6 +97,7 @@ int container_signal(const struct container *container, int signal);
 /* ---- further processes ---- */
 
 struct exec_request {
+    const char *id; /* for the state that a seccomp agent sees */
     const struct config *config;          /* of the container: its namespaces and seccomp */
     const struct config_process *process; /* what to run */
     int pidfd;                            /* the container's first process */

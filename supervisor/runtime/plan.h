@@ -20,7 +20,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "common/error.h"
 #include "supervisor/runtime/cgroup.h"
@@ -48,17 +47,22 @@ struct planned_join {
 };
 
 struct plan {
+    const char *id; /* for the states that hooks and the seccomp agent see */
     const struct config *config;
     const struct config_process *process;  /* NULL: none yet (create without a process) */
     const struct seccomp_program *seccomp; /* NULL: none */
     bool has_strict_sources, has_no_pivot, has_new_keyring, is_exec;
+    bool has_apparmor, has_selinux; /* the LSM is on, so that labels are set */
 
     uint64_t clone_flags; /* the namespaces that are new */
     struct planned_join joins[PLAN_JOINS_MAX];
     size_t join_count;
-    const struct cgroup_driver *driver;
-    struct cgroup *cgroup;
+    const struct cgroup_driver *driver; /* for cgroup mounts; NULL: none is possible */
+    struct cgroup *cgroup;              /* to be entered; NULL: stay in the caller's */
 
+    struct cgroup_entry entry; /* what of the cgroup is entered by writing; see cgroup.h */
+    int cgroup_fd;             /* cgroup v2 to be born in, or -1; the cgroup's */
+    char time_offsets[128];    /* for timens_offsets; "": none */
     int proc_fd; /* a procfs of the runtime's own that nothing covers; -1: not needed */
     int root_fd; /* detached copy of the root file system */
     struct planned_mount *mounts; /* config->mount_count of them */
@@ -77,7 +81,8 @@ struct plan {
     int console_fd;      /* where the terminal's master goes; -1: over status_fd, or no terminal */
     int start_listener;  /* -1: the word to start comes over status_fd */
     int notify_fd;       /* a connected socket for the seccomp listener; -1: none */
-    int state_fds[2];    /* memfds: the state for createContainer and for startContainer hooks */
+    int notify_state_fd; /* a memfd: what is sent along with the listener */
+    int hook_state_fd;   /* a memfd: the state for createContainer and startContainer hooks */
     int capability_last;
     int status_fd; /* the process's end of the socket to its parent */
 };
@@ -184,7 +189,22 @@ int init_change_root(const struct plan *plan);
 /* rootfsPropagation, and "ro" of a root that had to stay writable until now. */
 int init_finish_root(const struct plan *plan);
 
+/* Makes what is missing of a directory of the container, as its root, below root_fd. */
+int init_ensure_directory(const struct plan *plan, const char *path);
+
 /* ---- the processes ---- */
+
+/* Whether namespaces are joined or clocks set, which takes a process that does it and clones. */
+static inline bool plan_needs_joining(const struct plan *plan)
+{
+    return plan->join_count > 0 || plan->time_offsets[0] || (plan->clone_flags & CLONE_NEWTIME);
+}
+
+/* Whether the new process must wait until its parent has mapped its ids, or knows its pid. */
+static inline bool plan_waits_for_parent(const struct plan *plan)
+{
+    return plan_needs_joining(plan) || (plan->clone_flags & CLONE_NEWUSER);
+}
 
 /*
  * The new process's whole life until exec. Never returns. Talks to the parent on plan->status_fd:
@@ -192,5 +212,11 @@ int init_finish_root(const struct plan *plan);
  * The parent's end closed means: exit.
  */
 void init_run(const struct plan *plan) __attribute__((noreturn));
+
+/*
+ * The life of the process before it, where plan_needs_joining(): joins, sets clocks, clones the
+ * first process as its own sibling, tells its pid (STEP_CLONED) and ends.
+ */
+void init_join_run(const struct plan *plan) __attribute__((noreturn));
 
 #endif

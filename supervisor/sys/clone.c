@@ -13,7 +13,8 @@ pid_t clone_process(uint64_t flags, int cgroup_fd, int *pidfd)
 {
     struct clone_args args = {
         .flags = flags,
-        .exit_signal = SIGCHLD,
+        /* A sibling ends with the signal that its creator ends with; naming one is EINVAL. */
+        .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD,
         .pidfd = (uint64_t)(uintptr_t)pidfd,
     };
 
