@@ -183,11 +183,16 @@ int hooks_run(const struct config *config, enum config_hook_kind kind, const cha
     _cleanup_close_ int state_fd = make_state_file(config, id, status, pid, error);
     if (state_fd < 0)
         return state_fd;
+    int result = 0;
     for (size_t i = 0; i < hooks->count; i++) {
-        int r = run_one(&hooks->list[i], state_fd, error);
-        if (r < 0)
-            return error_wrap(error, "hooks.%s[%zu] %s", hook_kind_names[kind], i,
-                              hooks->list[i].path);
+        struct error failure = ERROR_INIT;
+        int r = run_one(&hooks->list[i], state_fd, &failure);
+        if (r == 0 || result < 0)
+            continue;
+        result = error_set(error, -r, "hooks.%s[%zu] %s: %s", hook_kind_names[kind], i,
+                           hooks->list[i].path, failure.message);
+        if (kind != HOOK_POSTSTOP)
+            break;
     }
-    return 0;
+    return result;
 }

@@ -26,7 +26,8 @@ json_t *state_json(const struct config *config, const char *id, const char *stat
 /*
  * Runs the hooks of a kind one after the other, each with the state on its standard input, within
  * its timeout. The first that fails ends it: -ECANCELED (or -ETIMEDOUT) with a message that names
- * the kind, the path, the exit status and the end of what it wrote on its standard error.
+ * the kind, the path, the exit status and the end of what it wrote on its standard error. Of
+ * poststop hooks all run, and the first failure is told (runtime.md, "Lifecycle", 13).
  */
 int hooks_run(const struct config *config, enum config_hook_kind kind, const char *id,
               const char *status, pid_t pid, struct error *error);
