@@ -66,12 +66,10 @@ struct config {
     uint64_t namespaces; /* CLONE_NEW*, or-ed */
     struct id_range uid_map[ID_RANGES_MAX], gid_map[ID_RANGES_MAX];
     size_t uid_map_count, gid_map_count;
-    const char *cgroups_path; /* NULL: none */
-    struct cgroup_resources resources;
-    struct cgroup_throttle *throttles;       /* owned; resources points to them */
-    struct cgroup_device_rule *device_rules; /* owned */
-    const json_t *seccomp;                   /* NULL: none */
-    char **masked_paths, **read_only_paths;  /* NULL-terminated; the arrays are owned */
+    const char *cgroups_path;               /* NULL: none */
+    struct cgroup_resources *resources;     /* owned; NULL: none */
+    const json_t *seccomp;                  /* NULL: none */
+    char **masked_paths, **read_only_paths; /* NULL-terminated; the arrays are owned */
 };
 
 /*
@@ -83,7 +81,6 @@ void config_free(struct config *config);
 
 /* Parts of config_read(), each a file. */
 int config_read_mounts(const json_t *mounts, struct config *config, struct error *error);
-int config_read_resources(const json_t *resources, struct config *config, struct error *error);
 
 /* The number of a capability by its OCI name ("CAP_CHOWN"), or -EINVAL. */
 int capability_number(const char *name);
