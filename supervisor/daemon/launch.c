@@ -169,7 +169,7 @@ static int make_cgroup(struct launch *launch, struct error *error)
 
     int r = cgroup_create(service->engine->cgroups, service->cgroup_path, &service->cgroup, error);
     if (r == 0)
-        r = cgroup_apply(service->cgroup, &launch->config->resources, error);
+        r = cgroup_apply(service->cgroup, launch->config->resources, error);
     if (r < 0)
         return r;
     cgroup_sample(service->cgroup, &sample);
