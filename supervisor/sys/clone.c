@@ -46,3 +46,10 @@ int seccomp_load_program(const struct sock_fprog *program, unsigned flags)
 {
     return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program) < 0 ? -errno : 0;
 }
+
+int seccomp_load_listener(const struct sock_fprog *program, unsigned flags)
+{
+    long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                      flags | SECCOMP_FILTER_FLAG_NEW_LISTENER, program);
+    return fd < 0 ? -errno : (int)fd;
+}
