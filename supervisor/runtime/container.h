@@ -48,9 +48,9 @@ struct container_request {
      * process.terminal one of console_fd >= 0 or wants_terminal must be there.
      */
     int console_fd;
-    bool wants_terminal; /* the master is to come back in container->terminal_fd */
-    int start_listener;  /* a listening SOCK_SEQPACKET socket for container_start_at(), or -1 */
-    bool has_no_pivot;   /* --no-pivot: MS_MOVE and chroot, for a root that is a ramfs */
+    bool wants_terminal;  /* the master is to come back in container->terminal_fd */
+    int start_listener;   /* a listening SOCK_SEQPACKET socket for container_start_at(), or -1 */
+    bool has_no_pivot;    /* --no-pivot: MS_MOVE and chroot, for a root that is a ramfs */
     bool has_new_keyring; /* false: --no-new-keyring */
     /*
      * Sources of bind mounts may not lead through symbolic links: a tenant who can write to a
@@ -97,7 +97,7 @@ int container_signal(const struct container *container, int signal);
 /* ---- further processes ---- */
 
 struct exec_request {
-    const char *id; /* for the state that a seccomp agent sees */
+    const char *id;                       /* for the state that a seccomp agent sees */
     const struct config *config;          /* of the container: its namespaces and seccomp */
     const struct config_process *process; /* what to run */
     int pidfd;                            /* the container's first process */

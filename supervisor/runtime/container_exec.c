@@ -19,7 +19,8 @@ static int fill_plan(const struct exec_request *request, struct plan *plan, stru
         .seccomp = request->seccomp,
         .is_exec = true,
         .has_new_keyring = true,
-        .joins = {{request->pidfd, config_new_namespaces(config) | config_joined_namespaces(config)}},
+        .joins = {{request->pidfd,
+                   config_new_namespaces(config) | config_joined_namespaces(config)}},
         .join_count = 1,
         .cgroup_fd = request->cgroup ? cgroup_clone_fd(request->cgroup) : -1,
         .passed_count = request->passed_count,
@@ -35,9 +36,9 @@ static int fill_plan(const struct exec_request *request, struct plan *plan, stru
     memcpy(plan->stdio, request->stdio, sizeof(plan->stdio));
     for (size_t i = 0; i < request->passed_count; i++)
         plan->passed[i] = request->passed[i];
-    return request->cgroup ? cgroup_open_entry(request->cgroup, plan->cgroup_fd >= 0, &plan->entry,
-                                               error)
-                           : 0;
+    return request->cgroup
+               ? cgroup_open_entry(request->cgroup, plan->cgroup_fd >= 0, &plan->entry, error)
+               : 0;
 }
 
 /* The process executes without waiting for a word: its closed end means that it has. */

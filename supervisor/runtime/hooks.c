@@ -85,8 +85,8 @@ static void read_stderr(struct running_hook *running)
         return;
     }
     size_t size = (size_t)length, kept = size < STDERR_KEPT ? size : STDERR_KEPT;
-    size_t old = running->said_length < STDERR_KEPT - kept ? running->said_length
-                                                           : STDERR_KEPT - kept;
+    size_t old =
+        running->said_length < STDERR_KEPT - kept ? running->said_length : STDERR_KEPT - kept;
     memmove(running->said, running->said + running->said_length - old, old);
     memcpy(running->said + old, buffer + size - kept, kept);
     running->said_length = old + kept;
@@ -98,9 +98,8 @@ static void read_stderr(struct running_hook *running)
 /* Until it ends, whoever else still holds its stderr; false when its time is over. */
 static bool wait_for_end(struct running_hook *running)
 {
-    int64_t timeout_ms = running->hook->timeout_s < INT32_MAX / 1000
-                             ? running->hook->timeout_s * 1000
-                             : INT32_MAX;
+    int64_t timeout_ms =
+        running->hook->timeout_s < INT32_MAX / 1000 ? running->hook->timeout_s * 1000 : INT32_MAX;
     int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
 
     for (;;) {

@@ -110,13 +110,14 @@ static int enter_cgroup_namespace(const struct plan *plan)
     return unshare(CLONE_NEWCGROUP) < 0 ? -errno : 0;
 }
 
-/* Nothing that is mounted here may show outside. A root that is to follow the host stays a slave. */
+/* Nothing that is mounted here may show outside. A root that is to follow the host stays a slave.
+ */
 static int part_mounts(const struct config *config)
 {
     bool follows = config->root_propagation & (MS_SLAVE | MS_SHARED);
 
     return mount(NULL, "/", NULL, MS_REC | (follows ? MS_SLAVE : MS_PRIVATE), NULL) < 0 ? -errno
-                                                                                         : 0;
+                                                                                        : 0;
 }
 
 static int set_names(const struct config *config)
@@ -202,7 +203,8 @@ static void build_mounts(struct plan *plan)
     init_check(plan, STEP_READ_ONLY, r, index);
     r = init_mask_paths(plan, &index);
     init_check(plan, STEP_MASK, r, index);
-    if (plan->process) /* as all runtimes do; a read-only root may lack it, and then chdir says so */
+    if (plan->process) /* as all runtimes do; a read-only root may lack it, and then chdir says so
+                        */
         init_ensure_directory(plan, plan->process->cwd);
     init_check(plan, STEP_PIVOT, init_change_root(plan), 0);
     init_check(plan, STEP_ROOT_FLAGS, init_finish_root(plan), 0);

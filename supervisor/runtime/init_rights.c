@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
-#include <linux/sched/types.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -106,17 +105,26 @@ static void set_rlimits(const struct plan *plan)
     }
 }
 
+/* sched_setattr(2). The kernel's own header cannot be used together with the C library's. */
+struct scheduler_attributes {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+};
+
 static int set_scheduler(const struct config_scheduler *scheduler)
 {
-    struct sched_attr attributes = {
+    const struct scheduler_attributes attributes = {
         .size = sizeof(attributes),
-        .sched_policy = scheduler->policy,
-        .sched_flags = scheduler->flags,
-        .sched_nice = scheduler->nice,
-        .sched_priority = scheduler->priority,
-        .sched_runtime = scheduler->runtime,
-        .sched_deadline = scheduler->deadline,
-        .sched_period = scheduler->period,
+        .policy = scheduler->policy,
+        .flags = scheduler->flags,
+        .nice = scheduler->nice,
+        .priority = scheduler->priority,
+        .runtime = scheduler->runtime,
+        .deadline = scheduler->deadline,
+        .period = scheduler->period,
     };
 
     if (!scheduler->is_given)
@@ -168,8 +176,7 @@ int init_set_label(const struct plan *plan)
     if (!process || plan->proc_fd < 0)
         return 0;
     if (process->apparmor_profile && plan->has_apparmor) {
-        r = write_label(plan, "thread-self/attr/apparmor/exec", "exec ",
-                        process->apparmor_profile);
+        r = write_label(plan, "thread-self/attr/apparmor/exec", "exec ", process->apparmor_profile);
         if (r == -ENOENT) /* before Linux 5.8 */
             r = write_label(plan, "thread-self/attr/exec", "exec ", process->apparmor_profile);
     }

@@ -102,12 +102,12 @@ static void build_time_offsets(struct plan *plan)
     if (plan->is_exec || !(plan->clone_flags & CLONE_NEWTIME))
         return;
     if (monotonic->is_given)
-        used += (size_t)snprintf(plan->time_offsets, sizeof(plan->time_offsets),
-                                 "monotonic %lld %u\n", (long long)monotonic->secs,
-                                 monotonic->nanosecs);
+        used +=
+            (size_t)snprintf(plan->time_offsets, sizeof(plan->time_offsets), "monotonic %lld %u\n",
+                             (long long)monotonic->secs, monotonic->nanosecs);
     if (boottime->is_given)
-        snprintf(plan->time_offsets + used, sizeof(plan->time_offsets) - used,
-                 "boottime %lld %u\n", (long long)boottime->secs, boottime->nanosecs);
+        snprintf(plan->time_offsets + used, sizeof(plan->time_offsets) - used, "boottime %lld %u\n",
+                 (long long)boottime->secs, boottime->nanosecs);
 }
 
 /*
@@ -121,8 +121,8 @@ static int open_proc(struct plan *plan, struct error *error)
     if (!(plan->config->sysctl_count && !plan->is_exec) && !plan->time_offsets[0] &&
         !plan->has_apparmor && !plan->has_selinux)
         return 0;
-    plan->proc_fd = mount_new("proc", "proc", NULL,
-                              MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    plan->proc_fd =
+        mount_new("proc", "proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
     if (plan->proc_fd >= 0)
         return 0;
     plan->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

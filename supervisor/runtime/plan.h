@@ -11,10 +11,9 @@
  *     plan.c          builds and releases it, turns a report into a sentence
  *     plan_mounts.c, plan_root.c, plan_devices.c   its mounts
  *     init.c          the container's first process walks it
- *     init_join.c     the process before it, where namespaces are joined or have clocks of their own
- *     init_mounts.c, init_root.c, init_devices.c   the mounts' part of that walk
- *     init_rights.c   the part that gives rights up, shared with exec
- *     init_terminal.c the terminal
+ *     init_join.c     the process before it, where namespaces are joined or have clocks of their
+ * own init_mounts.c, init_root.c, init_devices.c   the mounts' part of that walk init_rights.c the
+ * part that gives rights up, shared with exec init_terminal.c the terminal
  */
 
 #include <stdbool.h>
@@ -73,7 +72,7 @@ struct plan {
                          where the process itself cannot make nodes; see plan_devices.c */
     size_t device_fd_count;
 
-    char **exec_paths; /* candidates for exec, in order, NULL-terminated */
+    char **exec_paths;  /* candidates for exec, in order, NULL-terminated */
     char *sysctl_paths; /* "net/ipv4/ip_forward\0...", below sys/ of a procfs, one a sysctl */
     int stdio[3];
     int passed[PLAN_PASSED_MAX]; /* become descriptors 3, 4 ... */
@@ -92,12 +91,12 @@ struct plan {
  * object it was at; the parent, which knows the plan, makes a sentence of it.
  */
 enum plan_step {
-    STEP_READY = 1, /* not a failure: everything but exec is done */
-    STEP_CLONED,    /* not a failure: the joining process tells the pid of the container's */
-    STEP_HOOKS,     /* not a failure: the runtime may run its hooks now, and then says go */
-    STEP_STARTED,   /* not a failure: to the starter, exec comes now */
+    STEP_READY = 1,     /* not a failure: everything but exec is done */
+    STEP_CLONED,        /* not a failure: the joining process tells the pid of the container's */
+    STEP_HOOKS,         /* not a failure: the runtime may run its hooks now, and then says go */
+    STEP_STARTED,       /* not a failure: to the starter, exec comes now */
     STEP_TERMINAL_SENT, /* not a failure: comes with the terminal's master */
-    STEP_JOIN,      /* index: of joins */
+    STEP_JOIN,          /* index: of joins */
     STEP_TIME_OFFSETS,
     STEP_CLONE,
     STEP_CGROUP,
@@ -126,7 +125,7 @@ enum plan_step {
     STEP_AFFINITY,
     STEP_DESCRIPTORS,
     STEP_SESSION,
-    STEP_LABEL, /* SELinux or AppArmor */
+    STEP_LABEL,        /* SELinux or AppArmor */
     STEP_BOUNDING_SET, /* index: the capability */
     STEP_USER,
     STEP_CAPABILITIES,
