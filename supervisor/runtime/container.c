@@ -150,7 +150,7 @@ int container_create(const struct container_request *request, struct container *
 {
     struct plan plan;
 
-    *container = (struct container){.pid = -1, .pidfd = -1, .start_fd = -1, .terminal_fd = -1};
+    *container = (struct container)CONTAINER_INIT;
     int r = fill_plan(request, &plan, error);
     if (r == 0)
         r = plan_prepare(&plan, error);
@@ -208,7 +208,7 @@ int container_start(struct container *container, const struct config *config, st
 int container_start_at(int directory, const char *name, const struct config *config,
                        struct error *error)
 {
-    struct container container = {.pid = -1, .pidfd = -1, .start_fd = -1, .terminal_fd = -1};
+    struct container container = CONTAINER_INIT;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct plan_report report;
 

@@ -67,6 +67,12 @@ struct container {
     char warnings[1024]; /* what was asked and could not be granted, a line each; "" if all was */
 };
 
+/* Holds nothing. */
+#define CONTAINER_INIT                                                                             \
+    {                                                                                              \
+        .pid = -1, .pidfd = -1, .start_fd = -1, .terminal_fd = -1                                  \
+    }
+
 /*
  * Creates. On failure nothing is left: the process is killed and reaped. The error names the step
  * and the object.
@@ -100,7 +106,8 @@ struct exec_request {
     const char *id;                       /* for the state that a seccomp agent sees */
     const struct config *config;          /* of the container: its namespaces and seccomp */
     const struct config_process *process; /* what to run */
-    int pidfd;                            /* the container's first process */
+    pid_t pid;                            /* the container's first process ... */
+    int pidfd;                            /* ... and that it is that one */
     struct cgroup *cgroup;                /* to join; NULL: stay in the caller's */
     const struct seccomp_program *seccomp;
     int stdio[3];

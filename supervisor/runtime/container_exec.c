@@ -3,10 +3,33 @@
 /* Further processes in a running container. */
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/cleanup.h"
 #include "supervisor/runtime/container_internal.h"
+
+/* Entering the user namespace one is in already is EINVAL (setns(2)), so what the container shares
+ * with the runtime by way of a path is left out. */
+static uint64_t namespaces_to_join(const struct config *config, pid_t pid)
+{
+    uint64_t flags = config_new_namespaces(config) | config_joined_namespaces(config);
+
+    for (int type = 0; type < NAMESPACE_TYPES; type++) {
+        const char *file = config_namespace_file((enum config_namespace_type)type);
+        char own[32], its[48];
+        struct stat own_st, its_st;
+        if (!config->namespaces[type].path)
+            continue;
+        snprintf(own, sizeof(own), "/proc/self/ns/%s", file);
+        snprintf(its, sizeof(its), "/proc/%d/ns/%s", pid, file);
+        if (stat(own, &own_st) == 0 && stat(its, &its_st) == 0 && own_st.st_ino == its_st.st_ino &&
+            own_st.st_dev == its_st.st_dev)
+            flags &= ~config_namespace_flag((enum config_namespace_type)type);
+    }
+    return flags;
+}
 
 static int fill_plan(const struct exec_request *request, struct plan *plan, struct error *error)
 {
@@ -60,7 +83,7 @@ int container_exec(const struct exec_request *request, struct container *contain
 {
     struct plan plan;
 
-    *container = (struct container){.pid = -1, .pidfd = -1, .start_fd = -1, .terminal_fd = -1};
+    *container = (struct container)CONTAINER_INIT;
     int r = fill_plan(request, &plan, error);
     if (r == 0)
         r = plan_prepare(&plan, error);

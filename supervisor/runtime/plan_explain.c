@@ -102,7 +102,10 @@ static int explain_process(const struct plan *plan, const struct plan_report *re
                                                    : process->selinux_label);
     default: /* STEP_EXEC */
         if (errnum == ENOENT)
-            return error_set(error, errnum, "exec %s: no such program in the image",
+            /* The words in parentheses are those that engines look for. */
+            return error_set(error, errnum,
+                             "exec %s: no such program in the image (executable file not found in "
+                             "$PATH: No such file or directory)",
                              process->args[0]);
         return error_sys(error, errnum, "exec %s", process->args[0]);
     }
