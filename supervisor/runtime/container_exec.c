@@ -45,6 +45,7 @@ static int fill_plan(const struct exec_request *request, struct plan *plan, stru
         .joins = {{request->pidfd,
                    config_new_namespaces(config) | config_joined_namespaces(config)}},
         .join_count = 1,
+        .pid = request->pid,
         .cgroup_fd = request->cgroup ? cgroup_clone_fd(request->cgroup) : -1,
         .passed_count = request->passed_count,
         .console_fd = request->console_fd,

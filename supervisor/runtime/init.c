@@ -277,7 +277,7 @@ static int execute(const struct plan *plan)
     int result = -ENOENT;
 
     for (char *const *path = plan->exec_paths; *path; path++) {
-        execve(*path, plan->process->args, plan->process->env);
+        execve(*path, plan->process->args, plan->env ? plan->env : plan->process->env);
         if (errno == EACCES)
             result = -EACCES;
         else if (errno != ENOENT && errno != ENOTDIR)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "supervisor/runtime/home.h"
 #include "supervisor/sys/mount.h"
 
 /* What execvp(3) takes when there is no PATH. */
@@ -63,6 +64,37 @@ static int build_exec_paths(struct plan *plan, struct error *error)
             return 0;
         search += length + 1;
     }
+    return 0;
+}
+
+static int open_root_of_container(const struct plan *plan)
+{
+    char path[32];
+
+    if (!plan->is_exec)
+        return fcntl(plan->root_fd, F_DUPFD_CLOEXEC, 3);
+    snprintf(path, sizeof(path), "/proc/%d/root", plan->pid);
+    return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Programs expect HOME; who does not set it gets that of the image's user, as with all runtimes. */
+static int add_home(struct plan *plan, struct error *error)
+{
+    char home[HOME_MAX];
+    size_t count = 0;
+
+    if (!plan->process || environment_value(plan->process->env, "HOME"))
+        return 0;
+    while (plan->process->env[count])
+        count++;
+    plan->env = calloc(count + 2, sizeof(char *));
+    _cleanup_close_ int root = open_root_of_container(plan);
+    if (!plan->env || root < 0)
+        return error_sys(error, plan->env ? errno : ENOMEM, "process.env: find HOME");
+    home_find(root, plan->process->uid, home);
+    if (asprintf(&plan->env[0], "HOME=%s", home) < 0)
+        return error_sys(error, ENOMEM, "process.env");
+    memcpy(plan->env + 1, plan->process->env, count * sizeof(char *));
     return 0;
 }
 
@@ -200,7 +232,7 @@ int plan_prepare(struct plan *plan, struct error *error)
 {
     static int (*const steps[])(struct plan *, struct error *) = {
         build_exec_paths,  open_proc,           build_sysctl_paths, open_hook_state,
-        plan_prepare_root, plan_prepare_mounts, connect_agent,
+        plan_prepare_root, plan_prepare_mounts, connect_agent,      add_home,
     };
     int r = 0;
 
@@ -226,6 +258,9 @@ void plan_release(struct plan *plan)
     close_fd(&plan->notify_fd);
     close_fd(&plan->notify_state_fd);
     free(steal_ptr(plan->sysctl_paths));
+    if (plan->env)
+        free(plan->env[0]);
+    free(steal_ptr(plan->env));
     for (size_t i = 0; plan->exec_paths && plan->exec_paths[i]; i++)
         free(plan->exec_paths[i]);
     free(steal_ptr(plan->exec_paths));

@@ -56,6 +56,7 @@ struct plan {
     uint64_t clone_flags; /* the namespaces that are new */
     struct planned_join joins[PLAN_JOINS_MAX];
     size_t join_count;
+    pid_t pid;                          /* of the container's first process, for exec */
     const struct cgroup_driver *driver; /* for cgroup mounts; NULL: none is possible */
     struct cgroup *cgroup;              /* to be entered; NULL: stay in the caller's */
 
