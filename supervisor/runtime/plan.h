@@ -73,6 +73,8 @@ struct plan {
                          where the process itself cannot make nodes; see plan_devices.c */
     size_t device_fd_count;
 
+    char **env;         /* of the process, with HOME; NULL: process->env is whole. The list and its
+                           first string are owned */
     char **exec_paths;  /* candidates for exec, in order, NULL-terminated */
     char *sysctl_paths; /* "net/ipv4/ip_forward\0...", below sys/ of a procfs, one a sysctl */
     int stdio[3];
