@@ -2,11 +2,12 @@
 #include "supervisor/runtime/config_reader.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "common/units.h"
+#include "supervisor/runtime/config_uint64.h"
 
 /*
  * More than any engine writes; exec(2) takes 128 KiB a string and a quarter of the stack in all,
@@ -24,22 +25,12 @@ static int wrong_type(const char *path, const char *key, const char *wanted, str
     return error_set(error, EINVAL, "%s%s%s: must be %s", path, dot(path), key, wanted);
 }
 
-bool config_unsigned(const json_t *value, uint64_t *number)
-{
-    if (json_is_integer(value)) {
-        *number = (uint64_t)json_integer_value(value);
-        return json_integer_value(value) >= 0;
-    }
-    return json_is_string(value) && parse_u64(json_string_value(value), UINT64_MAX, number) == 0 &&
-           *number > INT64_MAX;
-}
-
 static int store_integer(const json_t *value, const char *path, const struct config_key *key,
                          struct error *error)
 {
     uint64_t number;
 
-    if (!json_is_integer(value) && config_unsigned(value, &number))
+    if (json_is_string(value) && config_read_uint64(value, "", &number, NULL) == 0)
         return error_set(error, ERANGE, "%s%s%s: %llu is more than %lld", path, dot(path),
                          key->name, (unsigned long long)number, (long long)INT64_MAX);
     if (!json_is_integer(value))
@@ -51,13 +42,10 @@ static int store_integer(const json_t *value, const char *path, const struct con
 static int store_unsigned(const json_t *value, const char *path, const struct config_key *key,
                           struct error *error)
 {
-    if (config_unsigned(value, key->target))
-        return 0;
-    if (!json_is_integer(value))
-        return wrong_type(path, key->name, "an integer", error);
-    return error_set(error, ERANGE, "%s%s%s: %lld is not within 0..%llu", path, dot(path),
-                     key->name, (long long)json_integer_value(value),
-                     (unsigned long long)UINT64_MAX);
+    char where[160];
+
+    snprintf(where, sizeof(where), "%s%s%s", path, dot(path), key->name);
+    return config_read_uint64(value, where, key->target, error);
 }
 
 static bool is_string(const json_t *value)

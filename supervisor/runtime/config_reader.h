@@ -9,10 +9,8 @@
  * error that names the whole path: `process.cwd: must be a string`. Values stay owned by the JSON
  * tree.
  *
- * Numbers: jansson's integers are signed and have 64 bits, OCI has fields of uint64. A document
- * read by config_load() or config_parse() has every integer between 2^63 and 2^64-1 as a string of
- * its digits, which CONFIG_UNSIGNED and config_unsigned() take for the number, exactly, and which
- * json_dumps() and another reading preserve.
+ * Integers from 2^63 to 2^64-1 are strings of their digits in the tree (config_uint64.h), which
+ * CONFIG_UNSIGNED takes for the number, and which json_dumps() and another reading preserve.
  */
 
 #include <jansson.h>
@@ -27,8 +25,9 @@
 
 /*
  * Reads and parses the file `name` in a directory (AT_FDCWD is one), which must be a regular file;
- * symbolic links are followed. The caller owns the result. NULL: the error names the file, and the
- * line and column of what is no JSON.
+ * symbolic links are followed. A key that is there twice is an error. The caller owns the result.
+ * NULL: the error names the file, and the line and column of what is no JSON (in one with integers
+ * above 2^63, each of them before it in the line counts two columns more).
  */
 json_t *config_load(int directory, const char *name, struct error *error);
 
@@ -61,9 +60,6 @@ int config_read_object(const json_t *object, const char *path, const struct conf
 
 /* Whether the object has the key with another value than null. */
 bool config_has(const json_t *object, const char *key);
-
-/* The number that a value of uint64 is; false: it is none. */
-bool config_unsigned(const json_t *value, uint64_t *number);
 
 /*
  * An array of strings as a NULL-terminated array of pointers into the tree; the caller frees the
