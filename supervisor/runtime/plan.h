@@ -9,10 +9,10 @@
  * allocates nothing and takes no lock.
  *
  *     plan.c          builds and releases it, turns a report into a sentence
- *     plan_mounts.c, plan_root.c, plan_devices.c   its mounts
+ *     plan_mounts.c, plan_root.c, plan_devices.c, plan_explain.c   its mounts
  *     init.c          the container's first process walks it
  *     init_join.c     the process before it, where namespaces are joined or have clocks of their own
- *     init_mounts.c, init_root.c, init_devices.c   the mounts' part of that walk
+ *     init_mounts.c and the others that mounts_internal.h lists   the mounts' part of that walk
  *     init_rights.c   the part that gives rights up, shared with exec
  *     init_terminal.c the terminal
  */
@@ -36,6 +36,7 @@ struct planned_mount {
     int fd;       /* a detached mount made by the parent, or -1: the process makes it */
     bool is_file; /* the mount point is a file */
     bool is_cgroup;
+    bool is_read_only_late; /* it becomes so in init_finish_root(); fd stays open until then */
 };
 
 struct planned_cgroup {
@@ -64,9 +65,10 @@ struct plan {
     struct planned_mount *mounts; /* config->mount_count of them */
     struct planned_cgroup cgroups[PLAN_CGROUPS_MAX];
     size_t cgroup_count;
+    bool has_late_mounts; /* the parent may make no mounts: the process makes all from paths */
     bool has_own_dev; /* /dev is a tmpfs that the parent filled with the default devices */
-    int *device_fds;  /* detached binds of device nodes for config->devices and the default ones,
-                         where the process itself cannot make nodes; see plan_devices.c */
+    int *device_fds;  /* a detached tmpfs of nodes to be bound, for devices that lie elsewhere; NULL:
+                         none is needed, or the parent can make no nodes; see plan_devices.c */
     size_t device_fd_count;
 
     char **exec_paths; /* candidates for exec, in order, NULL-terminated */
@@ -183,6 +185,9 @@ int init_mount_console(const struct plan *plan, int slave);
 int init_change_root(const struct plan *plan);
 /* rootfsPropagation, and "ro" of a root that had to stay writable until now. */
 int init_finish_root(const struct plan *plan);
+
+/* Makes what is missing of a directory of the container, as its root, below root_fd. */
+int init_ensure_directory(const struct plan *plan, const char *path);
 
 /* ---- the processes ---- */
 
