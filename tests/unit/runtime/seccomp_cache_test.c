@@ -484,7 +484,7 @@ static void a_directory_that_was_filled_is_emptied(void **state)
 
     (void)state;
     for (int i = 0; i < 100; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof(name), "other-%d", i);
         close(openat(directory, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     }
