@@ -155,6 +155,7 @@ static void unknown_calls_answer_enosys(void **state)
         {"{'defaultAction': 'SCMP_ACT_ERRNO', " ALLOWED "}", LISTED + 1, ENOSYS},
         {"{'defaultAction': 'SCMP_ACT_ERRNO', " ALLOWED "}", 0x3fffffff, ENOSYS},
         {"{'defaultAction': 'SCMP_ACT_ERRNO', 'defaultErrnoRet': 1, " ALLOWED "}", 1000, ENOSYS},
+        {"{'defaultAction': 'SCMP_ACT_ERRNO', " ALLOWED "}", LISTED, EINVAL}, /* the kernel's own */
         /* older ones were left out by intention */
         {"{'defaultAction': 'SCMP_ACT_ERRNO', " ALLOWED "}", LISTED - 1, EPERM},
         {"{'defaultAction': 'SCMP_ACT_ERRNO', " ALLOWED "}", SYS_getppid, EPERM},
@@ -193,6 +194,20 @@ static void unknown_calls_answer_enosys(void **state)
                      cases[i].answer);
         seccomp_program_free(program);
     }
+}
+
+/* As in runc and crun, which leave it to libseccomp. */
+static void the_first_rule_for_a_call_wins(void **state)
+{
+    struct seccomp_program *program = stage_program(
+        "{'defaultAction': 'SCMP_ACT_ALLOW', 'syscalls': ["
+        "{'names': ['dup', 'getppid'], 'action': 'SCMP_ACT_ERRNO', 'errnoRet': 33}, "
+        "{'names': ['getppid', 'dup'], 'action': 'SCMP_ACT_ERRNO', 'errnoRet': 34}]}");
+
+    (void)state;
+    assert_int_equal(stage_errno(program, (struct call){SYS_getppid, {0}}), EDOM);
+    assert_int_equal(stage_errno(program, (struct call){SYS_dup, {~0UL}}), EDOM);
+    seccomp_program_free(program);
 }
 
 /* Only the profile without rules has nothing to compare with. */
@@ -298,6 +313,7 @@ int main(void)
         cmocka_unit_test(conditions_on_several_arguments_must_all_hold),
         cmocka_unit_test(conditions_on_one_argument_are_alternatives),
         cmocka_unit_test(ten_alternatives),
+        cmocka_unit_test(the_first_rule_for_a_call_wins),
         cmocka_unit_test(unknown_calls_answer_enosys),
         cmocka_unit_test(nothing_known_is_nothing_new),
 #ifdef __x86_64__
