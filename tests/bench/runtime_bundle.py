@@ -40,7 +40,7 @@ def base(rootfs):
         },
         "root": {"path": str(rootfs), "readonly": True},
         "hostname": "bench",
-        "mounts": [{"destination": destination, "type": kind, "source": source, **({"options": options} if options else {})}
+        "mounts": [{"destination": destination, "type": kind, "source": source, "options": options}
                    for destination, kind, source, options in MOUNTS],
         "linux": {
             "resources": {"devices": [{"allow": False, "access": "rwm"}], "memory": {"limit": MEMORY_LIMIT},
