@@ -5,7 +5,7 @@
  * jump leads forwards to an instruction of it, every load is an aligned word of seccomp_data, and
  * the last instruction returns.
  *
- * libFuzzer: -max_len=32768 -dict=tests/fuzz/oci.dict
+ * libFuzzer: -max_len=4096 -dict=tests/fuzz/oci.dict
  */
 #include <linux/seccomp.h>
 #include <stdint.h>
