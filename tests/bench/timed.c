@@ -21,10 +21,12 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #define PARALLEL_MAX  64
 #define ARGUMENTS_MAX 128
 #define TEXT_MAX      256
+#define SECONDS_MAX   30
 
 extern char **environ;
 
@@ -107,6 +109,15 @@ static struct slot *find(pid_t pid)
     return NULL;
 }
 
+/* What hangs is killed, and is a failure. */
+static void give_up(int signal_number)
+{
+    for (size_t i = 0; i < PARALLEL_MAX; i++)
+        if (slots[i].pid > 0)
+            kill(slots[i].pid, SIGKILL);
+    _exit(128 + signal_number);
+}
+
 static void prepare(const char *log)
 {
     posix_spawn_file_actions_init(&actions);
@@ -114,7 +125,9 @@ static void prepare(const char *log)
     posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     posix_spawn_file_actions_adddup2(&actions, 1, 2);
     prctl(PR_SET_CHILD_SUBREAPER, 1); /* containers that were left are reaped, as an init would */
-    alarm(100);
+    signal(SIGALRM, give_up);
+    signal(SIGTERM, give_up);
+    alarm(SECONDS_MAX);
 }
 
 int main(int argc, char **argv)
