@@ -4,8 +4,8 @@
  *
  * The least that a container costs, without one check, message or limit that protects anybody: a
  * process in new namespaces, on ROOTFS with the usual /dev, /proc and /sys, that executes PROGRAM.
- * A runtime is measured by what it takes more. CGROUP is "-", or the name of a group that is made,
- * given the two limits of the benchmark's bundle, joined and removed in each hierarchy. Linked
+ * A runtime is measured by what it takes more. CGROUP is "-", or the name of a group that is made
+ * in each hierarchy, given the two limits of the benchmark's bundle, joined and removed. Linked
  * statically.
  */
 #include <errno.h>
@@ -60,6 +60,9 @@ static const struct {
     {"", "pids.max", "64"},
 };
 
+static int join_fds[sizeof(groups) / sizeof(groups[0])];
+static size_t join_count;
+
 static void check(int is_true, const char *what)
 {
     if (is_true)
@@ -92,18 +95,17 @@ static void copy_cpuset(const char *group, const char *file)
     check(write_file(path, text) == 0, path);
 }
 
-static void join_groups(const char *name, pid_t pid)
+/* Makes the groups and opens the file of each by which the child joins it. */
+static void make_groups(const char *name)
 {
-    char path[PATH_MAX], file[PATH_MAX + 64], text[16];
+    char path[PATH_MAX], file[PATH_MAX + 64];
     int is_unified = access(CGROUPS "/cgroup.controllers", F_OK) == 0;
 
-    snprintf(text, sizeof(text), "%d", pid);
     for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
         if ((groups[i].directory[0] == '\0') != is_unified)
             continue;
         snprintf(path, sizeof(path), CGROUPS "%s/%s", groups[i].directory, name);
-        check(mkdir(path, 0755) == 0 || errno == EEXIST || errno == ENOENT, path);
-        if (access(path, F_OK) != 0)
+        if (mkdir(path, 0755) < 0 && errno == ENOENT)
             continue; /* no such hierarchy here */
         if (strcmp(groups[i].directory, "/cpuset") == 0) {
             copy_cpuset(path, "cpus");
@@ -111,9 +113,20 @@ static void join_groups(const char *name, pid_t pid)
         }
         snprintf(file, sizeof(file), "%s/%s", path, groups[i].file ? groups[i].file : "");
         check(!groups[i].file || write_file(file, groups[i].value) == 0, file);
-        snprintf(file, sizeof(file), "%s/cgroup.procs", path);
-        check(write_file(file, text) == 0, file);
+        snprintf(file, sizeof(file), "%s/%s", path, is_unified ? "cgroup.procs" : "tasks");
+        join_fds[join_count] = open(file, O_WRONLY | O_CLOEXEC);
+        check(join_fds[join_count++] >= 0, file);
     }
+}
+
+/*
+ * A thread that moves itself by "tasks" spares the kernel the lock over all processes, for which it
+ * would wait milliseconds after a pause (cgroup_procs_write_start() in the kernel's cgroup.c).
+ */
+static void join_groups(void)
+{
+    for (size_t i = 0; i < join_count; i++)
+        check(write(join_fds[i], "0", 1) == 1, "join a group");
 }
 
 static void remove_groups(const char *name)
@@ -152,28 +165,22 @@ int main(int argc, char **argv)
                  CLONE_NEWCGROUP,
         .exit_signal = SIGCHLD,
     };
-    int status, go[2];
-    char byte = 0;
+    int status;
 
     if (argc < 4)
         return 2;
-    int has_groups = strcmp(argv[2], "-") != 0;
-    check(!has_groups || pipe2(go, O_CLOEXEC) == 0, "pipe");
+    if (strcmp(argv[2], "-") != 0)
+        make_groups(argv[2]);
     pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
     check(pid >= 0, "clone3");
     if (pid == 0) {
-        if (has_groups)
-            check(read(go[0], &byte, 1) == 1, "wait for the groups");
+        join_groups();
         build(argv[1]);
         execv(argv[3], &argv[3]);
         check(0, argv[3]);
     }
-    if (has_groups) {
-        join_groups(argv[2], pid);
-        check(write(go[1], &byte, 1) == 1, "go");
-    }
     check(waitpid(pid, &status, 0) == pid, "wait");
-    if (has_groups)
+    if (join_count > 0)
         remove_groups(argv[2]);
     return status == 0 ? 0 : 1;
 }

@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 UNIFIED = Path("/sys/fs/cgroup/unified")
 PARALLEL = 16
 WARM_UP = 2
-# A first move into a cgroup v1 hierarchy after a pause waits for the kernel (some 5 ms), one right after another does
+# A first move into a cgroup v1 hierarchy after a pause waits for the kernel (5 to 15 ms), one right after another does
 # not. So a turn is three of the same back to back, of which the first, which pays for what was before, is not counted.
 TURN = 3
 PAUSE_SECONDS = 0.05
