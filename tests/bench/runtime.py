@@ -330,7 +330,8 @@ class Report:
 
     def heading(self, title):
         self.say(f"\n{title}")
-        self.say(f"  {'':<28}" + "".join(f"{n:>10}" for n in (*self.names, "floor")) + f"{'ours/crun':>11}{'lowest':>11}   wanted")
+        names = "".join(f"{n:>10}" for n in (*self.names, "floor"))
+        self.say(f"  {'':<28}{names}{'ours/crun':>11}{'lowest':>11}   wanted")
 
     def failures(self, failed):
         for side, reason in failed.items():
@@ -376,7 +377,7 @@ def library_lines(report, results):
             near = samples[max(1, n - 50):n] if n > 1 else samples[:1]
             total = statistics.median(sum(parts) for parts in near)
             cells = "".join(f"{ms:>10.2f}" for ms in (total, *(statistics.median(part) for part in zip(*near))))
-            wanted = verdict(f"at most {LIBRARY_MS_WANTED}", total, LIBRARY_MS_WANTED) if n > 1 else ""
+            wanted = verdict(f"at most {LIBRARY_MS_WANTED}", total, LIBRARY_MS_WANTED)
             report.say(f"  {f'{variant}, container {n}':<28}{cells}   {wanted}")
 
 
