@@ -388,14 +388,13 @@ static void test_stderr_is_passed_on(void **state)
 
 static void test_long_stderr_is_cut_in_front(void **state)
 {
-    char wanted[64 + 512];
-    int begin;
+    static const char before[] = "hooks.prestart[0] /bin/sh: exit status 1: ";
+    size_t begin = sizeof(before) - 1;
 
     (void)state;
     add(HOOK_PRESTART, "i=1000; while [ $i -lt 4000 ]; do echo $i,; i=$((i+1)); done >&2; exit 1");
     assert_int_equal(run(HOOK_PRESTART), -ECANCELED);
-    snprintf(wanted, sizeof(wanted), "hooks.prestart[0] /bin/sh: exit status 1: %n", &begin);
-    assert_memory_equal(error.message, wanted, (size_t)begin);
+    assert_memory_equal(error.message, before, begin);
     assert_int_equal(strlen(error.message + begin), 511); /* without the last end of line */
     assert_string_equal(error.message + strlen(error.message) - 11, "3998,\n3999,");
     assert_int_equal(strlen(told), 3000 * 6);
