@@ -153,16 +153,29 @@ static bool wait_for_end(struct running_hook *running)
     }
 }
 
+/* Logs are UTF-8, and may drop a message that is not: the rest of a character that was cut in two
+ * is left out, and in what is in no such encoding every byte beyond ASCII becomes a '?'. */
+static const char *make_text(char *said)
+{
+    while ((*said & 0xc0) == 0x80)
+        said++;
+    json_t *text = json_string(said);
+    for (char *c = said; *c && !text; c++)
+        if (*c & 0x80)
+            *c = '?';
+    json_decref(text);
+    return said;
+}
+
 static int explain(struct running_hook *running, int status, struct error *error)
 {
-    char *said = running->said;
     int errnum = 0;
 
     if (read(running->failure_fd, &errnum, sizeof(errnum)) == sizeof(errnum))
         return error_set(error, ECANCELED, "it could not be executed: %s", strerror(errnum));
-    while (running->said_length && said[running->said_length - 1] == '\n')
-        said[--running->said_length] = '\0';
-    const char *colon = running->said_length ? ": " : "";
+    while (running->said_length && running->said[running->said_length - 1] == '\n')
+        running->said[--running->said_length] = '\0';
+    const char *said = make_text(running->said), *colon = *said ? ": " : "";
     if (WIFSIGNALED(status))
         return error_set(error, ECANCELED, "killed by signal %d (%s)%s%s", WTERMSIG(status),
                          strsignal(WTERMSIG(status)), colon, said);

@@ -400,6 +400,28 @@ static void test_long_stderr_is_cut_in_front(void **state)
     assert_int_equal(strlen(told), 3000 * 6);
 }
 
+/* Characters of three bytes: the first of those that are kept is not whole. */
+static void test_stderr_is_cut_between_characters(void **state)
+{
+    (void)state;
+    add(HOOK_PRESTART, "i=0; while [ $i -lt 400 ]; do printf '\\342\\202\\254'; i=$((i+1)); done "
+                       ">&2; exit 1");
+    assert_int_equal(run(HOOK_PRESTART), -ECANCELED);
+    json_t *text = json_string(error.message);
+    assert_non_null(text);
+    json_decref(text);
+    assert_non_null(strstr(error.message, "exit status 1: \u20ac\u20ac"));
+    assert_int_equal(strlen(strstr(error.message, "\u20ac")), 510);
+}
+
+static void test_stderr_that_is_no_text(void **state)
+{
+    (void)state;
+    add(HOOK_PRESTART, "printf 'caf\\351 ferm\\351' >&2; exit 1");
+    assert_int_equal(run(HOOK_PRESTART), -ECANCELED);
+    assert_string_equal(error.message, "hooks.prestart[0] /bin/sh: exit status 1: caf? ferm?");
+}
+
 static void test_signal(void **state)
 {
     (void)state;
@@ -535,6 +557,8 @@ int main(void)
         TEST(test_message_has_the_end_of_stderr),
         TEST(test_stderr_is_passed_on),
         TEST(test_long_stderr_is_cut_in_front),
+        TEST(test_stderr_is_cut_between_characters),
+        TEST(test_stderr_that_is_no_text),
         TEST(test_signal),
         TEST(test_missing_program),
         TEST(test_program_that_is_none),
