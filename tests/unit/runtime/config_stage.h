@@ -84,7 +84,7 @@ static void stage_set(json_t *json, const char *path, const char *value)
 }
 
 /* Reads the base with one value changed; path NULL: as it is. The caller frees. */
-static struct config *stage_read(const char *path, const char *value)
+static inline struct config *stage_read(const char *path, const char *value)
 {
     _cleanup_json_ json_t *json = stage_parse(stage_base);
     struct config *config = NULL;
