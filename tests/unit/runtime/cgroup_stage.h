@@ -189,6 +189,32 @@ static inline int body_fill_memory(void *context)
     return 0;
 }
 
+static inline int body_spin(void *context)
+{
+    volatile bool is_on = true;
+
+    (void)context;
+    while (is_on)
+        ;
+    return 0;
+}
+
+static inline int body_open_devices(void *context)
+{
+    int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    int zero_errno = errno;
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    (void)context;
+    return (null >= 0) | (zero >= 0) << 1 | (zero < 0 && zero_errno == EPERM) << 2;
+}
+
+static inline int body_open_kmsg(void *context)
+{
+    (void)context;
+    return open("/dev/kmsg", O_RDONLY | O_CLOEXEC) < 0 ? errno : 0;
+}
+
 /* With an argument, only the tests that match that pattern run. */
 static inline int run_stages(int argc, char **argv, const struct CMUnitTest *tests, size_t count)
 {

@@ -204,16 +204,6 @@ static void test_pids_limit(void **state)
     destroy(cgroup);
 }
 
-static int body_spin(void *context)
-{
-    volatile bool is_on = true;
-
-    (void)context;
-    while (is_on)
-        ;
-    return 0;
-}
-
 static void test_cpu_limits(void **state)
 {
     struct cgroup *cgroup = create("cpu");
@@ -322,16 +312,6 @@ static void test_io_limits(void **state)
         faccessat(directory_of(cgroup, CGROUP_IO), "io.bfq.weight", F_OK, 0) < 0)
         assert_file(cgroup, CGROUP_IO, NULL, "io.weight", "default 5000");
     destroy(cgroup);
-}
-
-static int body_open_devices(void *context)
-{
-    int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
-    int zero_errno = errno;
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-    (void)context;
-    return (null >= 0) | (zero >= 0) << 1 | (zero < 0 && zero_errno == EPERM) << 2;
 }
 
 static void test_devices_rule(void **state)
