@@ -250,7 +250,7 @@ int hooks_run(const struct config *config, enum config_hook_kind kind, const cha
         int r = run_one(&hooks->list[i], state_fd, &failure);
         if (r == 0 || result < 0)
             continue;
-        result = error_set(error, -r, "hooks.%s[%zu] %s: %s", hook_kind_names[kind], i,
+        result = error_set(error, -r, "hooks.%s[%zu] %s: %s", config_hook_kind_name(kind), i,
                            hooks->list[i].path, failure.message);
         if (kind != HOOK_POSTSTOP)
             break;

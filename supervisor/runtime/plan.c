@@ -201,7 +201,7 @@ static int open_hook_state(struct plan *plan, struct error *error)
     if (plan->is_exec ||
         hooks[HOOK_CREATE_CONTAINER].count + hooks[HOOK_START_CONTAINER].count == 0)
         return 0;
-    plan->hook_state_fd = memfd_create("state", MFD_CLOEXEC);
+    plan->hook_state_fd = memfd_create("state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     return plan->hook_state_fd < 0 ? error_sys(error, errno, "hooks: make a file in memory") : 0;
 }
 
@@ -218,7 +218,7 @@ static int connect_agent(struct plan *plan, struct error *error)
                          sizeof(address.sun_path) - 1);
     strcpy(address.sun_path, path);
     plan->notify_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    plan->notify_state_fd = memfd_create("seccomp-state", MFD_CLOEXEC);
+    plan->notify_state_fd = memfd_create("seccomp-state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (plan->notify_fd < 0 || plan->notify_state_fd < 0)
         return error_sys(error, errno, "linux.seccomp.listenerPath");
     if (connect(plan->notify_fd, (struct sockaddr *)&address, sizeof(address)) < 0)
