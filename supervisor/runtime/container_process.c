@@ -250,9 +250,9 @@ static int write_json(int fd, json_t *json, struct error *error)
     if (!text)
         return error_sys(error, ENOMEM, "write the state");
     size_t length = strlen(text);
-    return pwrite(fd, text, length, 0) == (ssize_t)length
-               ? 0
-               : error_sys(error, EIO, "write the state");
+    if (pwrite(fd, text, length, 0) != (ssize_t)length)
+        return error_sys(error, EIO, "write the state");
+    return seal(fd, error);
 }
 
 /* config-linux.md, "The Container Process State". */
