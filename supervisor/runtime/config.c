@@ -9,6 +9,7 @@
 
 #include "common/cleanup.h"
 #include "supervisor/runtime/config_reader.h"
+#include "supervisor/runtime/resources.h"
 
 #define IDS_MAX INT64_C(4294967294) /* uid_t without (uid_t) -1, which means "unchanged" */
 
@@ -282,7 +283,7 @@ static int read_linux(const json_t *object, struct config *config, struct error 
     if (r == 0)
         r = read_id_map(gids, "linux.gidMappings", config->gid_map, &config->gid_map_count, error);
     if (r == 0 && resources)
-        r = config_read_resources(resources, config, error);
+        r = resources_read(resources, &config->resources, error);
     if (r == 0)
         r = config_read_strings(masked, "linux.maskedPaths", &config->masked_paths, error);
     if (r == 0)
@@ -368,8 +369,7 @@ void config_free(struct config *config)
     free(config->args);
     free(config->env);
     free(config->additional_gids);
-    free(config->throttles);
-    free(config->device_rules);
+    resources_free(config->resources);
     free(config->masked_paths);
     free(config->read_only_paths);
     json_decref(config->json);

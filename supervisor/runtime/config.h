@@ -73,24 +73,24 @@ struct config_process {
 /* ---- mounts ---- */
 
 struct config_mount {
-    char *destination;         /* absolute; owned */
-    const char *type;          /* "bind" for binds */
-    char *source;              /* of binds absolute; NULL: none; owned */
-    char *data;                /* options of the file system, comma-separated; owned */
-    uint64_t attributes;       /* MOUNT_ATTR_* to set ... */
-    uint64_t cleared;          /* ... and those that options such as "rw", "exec" ask to be clear */
-    uint64_t tree_attributes;  /* the same for options that take the mounts beneath along: "rro" */
-    uint64_t tree_cleared;     /* "rrw", "rexec" */
-    unsigned super_flags;      /* MS_SYNCHRONOUS, MS_MANDLOCK, MS_DIRSYNC, MS_LAZYTIME, MS_SILENT
-                                  ... of the file system itself */
-    uint64_t propagation;      /* MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE, or 0 */
+    char *destination;        /* absolute; owned */
+    const char *type;         /* "bind" for binds */
+    char *source;             /* of binds absolute; NULL: none; owned */
+    char *data;               /* options of the file system, comma-separated; owned */
+    uint64_t attributes;      /* MOUNT_ATTR_* to set ... */
+    uint64_t cleared;         /* ... and those that options such as "rw", "exec" ask to be clear */
+    uint64_t tree_attributes; /* the same for options that take the mounts beneath along: "rro" */
+    uint64_t tree_cleared;    /* "rrw", "rexec" */
+    unsigned super_flags;     /* MS_SYNCHRONOUS, MS_MANDLOCK, MS_DIRSYNC, MS_LAZYTIME, MS_SILENT
+                                 ... of the file system itself */
+    uint64_t propagation;     /* MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE, or 0 */
     bool is_propagation_recursive;
     bool is_bind;
     bool is_recursive; /* rbind */
     bool is_remount;
-    bool is_idmapped;           /* "idmap", "ridmap" or mappings of its own */
-    bool is_idmap_recursive;    /* "ridmap" */
-    bool has_tmpcopyup;         /* copies what the image has there into the new tmpfs */
+    bool is_idmapped;                   /* "idmap", "ridmap" or mappings of its own */
+    bool is_idmap_recursive;            /* "ridmap" */
+    bool has_tmpcopyup;                 /* copies what the image has there into the new tmpfs */
     struct id_range *uid_map, *gid_map; /* of the mount; NULL: the container's; owned */
     size_t uid_map_count, gid_map_count;
 };
@@ -141,7 +141,7 @@ struct config_device {
     const char *path; /* absolute, inside */
     mode_t type;      /* S_IFCHR, S_IFBLK or S_IFIFO */
     unsigned major, minor;
-    mode_t mode; /* permission bits; 0666 if not given */
+    mode_t mode;       /* permission bits; 0666 if not given */
     uint32_t uid, gid; /* inside; 0 if not given */
 };
 
@@ -169,8 +169,8 @@ struct config_memory_policy {
 };
 
 struct config {
-    json_t *json;     /* a reference of our own */
-    char *bundle;     /* absolute; NULL: all paths are absolute; owned */
+    json_t *json; /* a reference of our own */
+    char *bundle; /* absolute; NULL: all paths are absolute; owned */
     const char *oci_version;
 
     struct config_process *process; /* NULL: not given, which is legal until start */
@@ -193,7 +193,7 @@ struct config {
     size_t device_count;
     struct config_net_device *net_devices;
     size_t net_device_count;
-    const char *cgroups_path; /* NULL: none given */
+    const char *cgroups_path;           /* NULL: none given */
     struct cgroup_resources *resources; /* NULL: none given; owned */
     uint64_t root_propagation; /* MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE; or-ed MS_REC */
     const json_t *seccomp;     /* NULL: none */

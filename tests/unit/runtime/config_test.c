@@ -57,8 +57,8 @@ static void test_reads_what_is_there(void **state)
                      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     assert_string_equal(config->mounts[1].data, "mode=1777,size=1m");
     assert_int_equal(config->mounts[1].attributes, MOUNT_ATTR_NOATIME);
-    assert_int_equal(config->resources.memory_limit, 1048576);
-    assert_int_equal(config->resources.device_count, 1);
+    assert_int_equal(config->resources->memory_limit, 1048576);
+    assert_int_equal(config->resources->device_count, 1);
     assert_false(config->no_new_privileges);
     assert_int_equal(config->capabilities.bounding, 0);
 }
@@ -83,7 +83,7 @@ static void test_wrong_values_are_named(void **state)
         {"'size':65536}],'gid", "'size':0}],'gid", "linux.uidMappings: 0 is not within"},
         {"'hostID':100000", "'hostID':4294967290", "linux.uidMappings: 65536 is not within"},
         {"'limit':1048576", "'limit':'1m'", "linux.resources.memory.limit: must be an integer"},
-        {"'limit':1048576", "'kernel':1", "linux.resources.memory.kernel: not known"},
+        {"'limit':1048576", "'kernels':1", "linux.resources.memory.kernels: not known"},
         {"'access':'rwm'", "'access':'rwx'", "linux.resources.devices[0].access:"},
         {"'source':'/data'", "'source':'data'", "mounts[0].source:"},
         {"'destination':'/tmp'", "'destination':'tmp'", "mounts[1].destination:"},
