@@ -106,8 +106,8 @@ static char *find_freezer(const struct cgroup_driver *driver, const char *path)
         if (is_v2)
             break;
     }
-    if (!file || asprintf(&freezer, "/sys/fs/cgroup%s%s%s/%s", *where ? "/" : "", where, path,
-                          file) < 0)
+    if (!file ||
+        asprintf(&freezer, "/sys/fs/cgroup%s%s%s/%s", *where ? "/" : "", where, path, file) < 0)
         return NULL;
     return freezer;
 }

@@ -105,8 +105,8 @@ static int gather(struct runtime *runtime, int count, char **args, struct execut
         return error->code ? -error->code : -EINVAL;
     r = config_read(execution->json, container->state.bundle, &execution->config, error);
     if (r == 0)
-        r = runtime_exec_process(runtime, execution->json, count - 1, args + 1,
-                                 &execution->process, error);
+        r = runtime_exec_process(runtime, execution->json, count - 1, args + 1, &execution->process,
+                                 error);
     if (r == 0)
         r = runtime_passed_find(runtime, false, &execution->passed, error);
     if (r == 0)
@@ -114,8 +114,8 @@ static int gather(struct runtime *runtime, int count, char **args, struct execut
     if (r == 0)
         r = runtime_seccomp(runtime, execution->config, &execution->seccomp, error);
     if (r == 0)
-        r = runtime_console(runtime, execution->process->has_terminal,
-                            runtime->options.is_detached, &execution->console, error);
+        r = runtime_console(runtime, execution->process->has_terminal, runtime->options.is_detached,
+                            &execution->console, error);
     return r;
 }
 
@@ -136,8 +136,10 @@ static int execute(const struct runtime *runtime, const struct execution *execut
 {
     const struct runtime_options *options = &runtime->options;
     const struct exec_request request = {
+        .id = execution->container.state.id,
         .config = execution->config,
         .process = execution->process,
+        .pid = execution->container.state.process.pid,
         .pidfd = execution->pidfd,
         .cgroup = execution->group.cgroup,
         .seccomp = execution->seccomp,

@@ -120,8 +120,7 @@ static json_t *from_options(const struct runtime_options *options, json_t *confi
         process = json_pack("{s:s}", "cwd", "/");
     /* A lone process's affinity and the terminal's size are not for this one. */
     json_object_del(process, "consoleSize");
-    int failed = set_args(process, count, args) < 0 ||
-                 set_text(process, "cwd", options->cwd) < 0 ||
+    int failed = set_args(process, count, args) < 0 || set_text(process, "cwd", options->cwd) < 0 ||
                  set_text(process, "apparmorProfile", options->apparmor) < 0 ||
                  set_text(process, "selinuxLabel", options->process_label) < 0 ||
                  (options->env.count && append_list(array_of(process, "env"), &options->env)) ||

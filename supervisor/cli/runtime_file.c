@@ -137,8 +137,8 @@ int runtime_socket_listen(int directory, const char *name, struct error *error)
     int r = make_address(directory, name, &address);
     _cleanup_close_ int fd = r < 0 ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-    if (r == 0 && (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-                   listen(fd, 8) < 0))
+    if (r == 0 &&
+        (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 8) < 0))
         r = -errno;
     return r < 0 ? error_sys(error, -r, "make the socket %s", name) : steal_fd(&fd);
 }

@@ -35,8 +35,8 @@ static int write_spec(const char *path, bool is_replaced, const char *text, stru
     _cleanup_close_ int fd = open(path, flags, 0666);
 
     if (fd < 0 && errno == EEXIST)
-        return error_set(error, EEXIST, "%s already exists; remove it first, or name another --file",
-                         path);
+        return error_set(error, EEXIST,
+                         "%s already exists; remove it first, or name another --file", path);
     if (fd < 0)
         return error_sys(error, errno, "create %s", path);
     if (write(fd, text, length) != (ssize_t)length || write(fd, "\n", 1) != 1)

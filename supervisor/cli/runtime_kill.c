@@ -98,9 +98,9 @@ static int kill_one(struct runtime *runtime, const char *id, struct error *error
     enum store_status status = store_status(&container.entry, &container.state);
     if (status == STORE_CREATING)
         return error_set(error, EBUSY, "container not running: \"%s\" is still being created", id);
-    bool is_all = runtime->options.is_all ||
-                  (wanted_signal == SIGKILL && !container.state.has_own_pids &&
-                   container.state.cgroup && status != STORE_STOPPED);
+    bool is_all =
+        runtime->options.is_all || (wanted_signal == SIGKILL && !container.state.has_own_pids &&
+                                    container.state.cgroup && status != STORE_STOPPED);
     if (runtime->options.is_all && status == STORE_STOPPED && !container.state.cgroup)
         return 0;
     r = is_all ? signal_all(&container, error) : signal_first(&container, error);

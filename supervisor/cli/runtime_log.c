@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,8 +45,8 @@ static struct {
 static int open_file(const char *path, struct error *error)
 {
     /* O_NONBLOCK: a FIFO without a reader must not hold us up. */
-    log_state.fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-                        0644);
+    log_state.fd =
+        open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
     if (log_state.fd < 0)
         return error_sys(error, errno, "open the log %s", path);
     log_state.target = TO_FILE;
@@ -57,8 +58,7 @@ static int open_journal(const char *name, struct error *error)
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/socket"};
 
     log_state.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (log_state.fd < 0 ||
-        connect(log_state.fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+    if (log_state.fd < 0 || connect(log_state.fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         return error_sys(error, errno, "--log journald:%s: connect to %s", name, address.sun_path);
     log_state.target = TO_JOURNAL;
     log_state.name = name;
@@ -89,8 +89,8 @@ static int set_level(const char *name, struct error *error)
             log_state.level = (enum runtime_log_level)i;
             return 0;
         }
-    return error_set(error, EINVAL,
-                     "--log-level \"%s\": not one of error, warning, info and debug", name);
+    return error_set(error, EINVAL, "--log-level \"%s\": not one of error, warning, info and debug",
+                     name);
 }
 
 int runtime_log_open(const struct runtime_options *options, struct error *error)

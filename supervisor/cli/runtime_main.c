@@ -20,10 +20,10 @@ static const struct verb {
     const char *name;
     const char *args; /* as help shows them, options apart */
     const char *help;
-    int least, most;      /* how many arguments */
-    int failure;          /* exit status when the verb itself fails */
-    bool is_ordered;      /* options end at the first argument */
-    bool is_sealed;       /* starts something in a container */
+    int least, most; /* how many arguments */
+    int failure;     /* exit status when the verb itself fails */
+    bool is_ordered; /* options end at the first argument */
+    bool is_sealed;  /* starts something in a container */
     runtime_verb *run;
 } verbs[] = {
     {"create", "CONTAINER", "make a container that waits to be started", 1, 1, 1, false, true,
@@ -41,16 +41,16 @@ static const struct verb {
     {"exec", "CONTAINER COMMAND [ARG...]", "run one more program in a running container", 1, MANY,
      255, true, true, runtime_exec_verb},
     {"list", "", "list the containers", 0, 0, 1, false, false, runtime_list_verb},
-    {"ps", "CONTAINER [PS-OPTION...]", "list the processes of a container", 1, MANY, 1, true,
-     false, runtime_ps_verb},
+    {"ps", "CONTAINER [PS-OPTION...]", "list the processes of a container", 1, MANY, 1, true, false,
+     runtime_ps_verb},
     {"pause", "CONTAINER", "freeze all processes of a container", 1, 1, 1, false, false,
      runtime_pause_verb},
     {"resume", "CONTAINER", "let a paused container go on", 1, 1, 1, false, false,
      runtime_resume_verb},
     {"update", "CONTAINER", "change the limits of a container", 1, 1, 1, false, false,
      runtime_update_verb},
-    {"events", "CONTAINER", "tell what a container uses and when it runs out of memory, as JSON",
-     1, 1, 1, false, false, runtime_events_verb},
+    {"events", "CONTAINER", "tell what a container uses and when it runs out of memory, as JSON", 1,
+     1, 1, false, false, runtime_events_verb},
     {"checkpoint", "CONTAINER", "save a running container (needs criu)", 1, 1, 1, false, false,
      runtime_checkpoint_verb},
     {"restore", "CONTAINER", "start a container from what was saved (needs criu)", 1, 1, 1, false,
@@ -83,15 +83,16 @@ static int print_version(void)
 
 static int print_help(void)
 {
-    puts("Usage: container-runtime [OPTION...] VERB [OPTION...] [ARG...]\n\n"
-         "Runs containers as the OCI runtime specification describes them. A container is made of\n"
-         "a bundle: a directory with a config.json (\"container-runtime spec\" writes one to begin\n"
-         "with) and the root file system that it names. For example:\n\n"
-         "    mkdir -p hello/rootfs/bin && cd hello\n"
-         "    cp /bin/busybox rootfs/bin/sh\n"
-         "    container-runtime spec\n"
-         "    container-runtime run hello\n\n"
-         "Verbs (each has a --help of its own):");
+    puts(
+        "Usage: container-runtime [OPTION...] VERB [OPTION...] [ARG...]\n\n"
+        "Runs containers as the OCI runtime specification describes them. A container is made of\n"
+        "a bundle: a directory with a config.json (\"container-runtime spec\" writes one to begin\n"
+        "with) and the root file system that it names. For example:\n\n"
+        "    mkdir -p hello/rootfs/bin && cd hello\n"
+        "    cp /bin/busybox rootfs/bin/sh\n"
+        "    container-runtime spec\n"
+        "    container-runtime run hello\n\n"
+        "Verbs (each has a --help of its own):");
     for (size_t i = 0; i < ARRAY_LENGTH(verbs); i++)
         printf("  %-12s %s\n", verbs[i].name, verbs[i].help);
     puts("\nOptions that stand before the verb:");
@@ -124,8 +125,8 @@ static int check_count(const struct verb *verb, int count, struct error *error)
 }
 
 /* What is called with the whole argv. Returns an exit status or a negative errno. */
-static int run_verb(struct runtime *runtime, const struct verb *verb, int at, int argc,
-                    char **argv, struct error *error)
+static int run_verb(struct runtime *runtime, const struct verb *verb, int at, int argc, char **argv,
+                    struct error *error)
 {
     struct error log_error = ERROR_INIT;
 
@@ -163,8 +164,9 @@ static int dispatch(struct runtime *runtime, int argc, char **argv, int *failure
     if (at >= argc) {
         bool was_asked = is_help || runtime->options.is_help;
         return was_asked ? print_help()
-                         : error_set(error, EINVAL, "please specify a command; \"container-runtime "
-                                                    "--help\" lists them");
+                         : error_set(error, EINVAL,
+                                     "please specify a command; \"container-runtime "
+                                     "--help\" lists them");
     }
     const struct verb *verb = find_verb(argv[at]);
     if (!verb)

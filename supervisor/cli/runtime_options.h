@@ -34,10 +34,10 @@ struct runtime_options {
     bool is_all, is_regex, is_forced, is_quiet, is_stats, is_rootless_spec;
     const char *format, *interval, *spec_file;
     /* update; each as it was written, NULL: not given */
-    const char *resources, *blkio_weight, *cpu_period, *cpu_quota, *cpu_burst, *cpu_share, *cpu_idle,
-        *cpu_rt_period, *cpu_rt_runtime, *cpuset_cpus, *cpuset_mems, *memory, *memory_reservation,
-        *memory_swap, *pids_limit, *kernel_memory, *kernel_memory_tcp, *l3_cache_schema,
-        *mem_bw_schema;
+    const char *resources, *blkio_weight, *cpu_period, *cpu_quota, *cpu_burst, *cpu_share,
+        *cpu_idle, *cpu_rt_period, *cpu_rt_runtime, *cpuset_cpus, *cpuset_mems, *memory,
+        *memory_reservation, *memory_swap, *pids_limit, *kernel_memory, *kernel_memory_tcp,
+        *l3_cache_schema, *mem_bw_schema;
 };
 
 /*

@@ -15,13 +15,12 @@ static int start(struct runtime_creation *creation, struct error *error)
     struct container *made = &creation->made;
     const struct config *config = creation->config;
     const char *id = creation->container.state.id;
-    int r = container_start(made, error);
+    int r = container_start(made, config, error);
 
-    if (r < 0) {
+    if (r < 0)
         creation->is_made = false; /* it holds nothing any more */
-    } else if (config->hooks[HOOK_POSTSTART].count > 0) {
+    else
         r = hooks_run(config, HOOK_POSTSTART, id, "running", made->pid, error);
-    }
     if (r < 0)
         runtime_creation_undo(creation);
     return r;

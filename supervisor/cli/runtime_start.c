@@ -20,14 +20,12 @@ static int refuse(const char *id, enum store_status status, struct error *error)
 }
 
 /* runtime.md, "Lifecycle", 9: a poststart hook that fails stops the container. */
-static int run_poststart(const struct runtime_container *container, struct error *error)
+static int run_poststart(const struct runtime_container *container, const struct config *config,
+                         struct error *error)
 {
-    _cleanup_config_ struct config *config = NULL;
     const struct store_state *state = &container->state;
-    int r = runtime_config(container, &config, error);
+    int r = hooks_run(config, HOOK_POSTSTART, state->id, "running", state->process.pid, error);
 
-    if (r == 0 && config->hooks[HOOK_POSTSTART].count > 0)
-        r = hooks_run(config, HOOK_POSTSTART, state->id, "running", state->process.pid, error);
     if (r < 0) {
         _cleanup_close_ int pidfd = identity_open(&state->process);
         if (pidfd >= 0)
@@ -39,6 +37,7 @@ static int run_poststart(const struct runtime_container *container, struct error
 int runtime_start_verb(struct runtime *runtime, int count, char **args, struct error *error)
 {
     _cleanup_runtime_container_ struct runtime_container container;
+    _cleanup_config_ struct config *config = NULL;
     const char *id = args[0];
 
     (void)count;
@@ -48,7 +47,10 @@ int runtime_start_verb(struct runtime *runtime, int count, char **args, struct e
     enum store_status status = store_status(&container.entry, &container.state);
     if (status != STORE_CREATED)
         return refuse(id, status, error);
-    r = container_start_at(container.entry.fd, STORE_START_SOCKET, id, error);
+    r = runtime_config(&container, &config, error);
+    if (r < 0)
+        return r;
+    r = container_start_at(container.entry.fd, STORE_START_SOCKET, config, error);
     /*
      * From here on it is not "created" any more, whatever came of it. Nobody listens if a `start`
      * was killed between these two lines.
@@ -56,5 +58,5 @@ int runtime_start_verb(struct runtime *runtime, int count, char **args, struct e
     unlinkat(container.entry.fd, STORE_START_SOCKET, 0);
     if (r == -ECONNREFUSED)
         return refuse(id, store_status(&container.entry, &container.state), error);
-    return r < 0 ? r : run_poststart(&container, error);
+    return r < 0 ? r : run_poststart(&container, config, error);
 }

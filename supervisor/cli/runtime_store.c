@@ -102,10 +102,10 @@ json_t *runtime_state_object(const struct runtime_container *container)
     const struct store_state *state = &container->state;
     enum store_status status = store_status(&container->entry, state);
     pid_t pid = status == STORE_STOPPED ? 0 : state->process.pid;
-    json_t *object = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s}", "ociVersion",
-                               state->oci_version, "id", state->id, "pid", (int)pid, "status",
-                               store_status_name(status), "bundle", state->bundle, "rootfs",
-                               state->rootfs, "created", state->created);
+    json_t *object =
+        json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s}", "ociVersion", state->oci_version, "id",
+                  state->id, "pid", (int)pid, "status", store_status_name(status), "bundle",
+                  state->bundle, "rootfs", state->rootfs, "created", state->created);
 
     if (object && state->annotations)
         json_object_set(object, "annotations", (json_t *)state->annotations);

@@ -69,7 +69,7 @@ static json_t *make_resources(const struct runtime_options *options, struct erro
         json_t *value = make_value(row->kind, text);
         if (!value) {
             error_set(error, EINVAL, "%s \"%s\": not a %s", row->option, text,
-                      row->kind == BYTES ? "size such as 512m or 536870912, nor -1"
+                      row->kind == BYTES    ? "size such as 512m or 536870912, nor -1"
                       : row->kind == NUMBER ? "whole number, nor -1"
                                             : "whole number");
             json_decref(resources);

@@ -208,7 +208,8 @@ int runtime_socket_connect(const char *path, struct error *error);
 int runtime_socket_listen(int directory, const char *name, struct error *error);
 /* Sends a pidfd to the socket at path; what says whose: "standard" or "setns". */
 int runtime_send_pidfd(const char *path, int pidfd, const char *what, struct error *error);
-/* Connects to the console socket (*console is -1 if none is asked for); refuses what makes no sense.
+/* Connects to the console socket (*console is -1 if none is asked for); refuses what makes no
+ * sense.
  */
 int runtime_console(const struct runtime *runtime, bool has_terminal, bool is_detached,
                     int *console, struct error *error);

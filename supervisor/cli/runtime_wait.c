@@ -59,8 +59,7 @@ static bool take_signals(const struct container *made, int signals,
             is_ended |= reap(made->pid, status);
         else if (info.ssi_signo == SIGWINCH && terminal)
             runtime_terminal_resize(terminal);
-        else if (pidfd_send_signal(made->pidfd, (int)info.ssi_signo, NULL, 0) < 0 &&
-                 errno != ESRCH)
+        else if (pidfd_send_signal(made->pidfd, (int)info.ssi_signo, NULL, 0) < 0 && errno != ESRCH)
             runtime_log(RUNTIME_LOG_WARNING, "pass signal %u on: %s", info.ssi_signo,
                         strerror(errno));
     }

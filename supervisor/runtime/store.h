@@ -56,14 +56,14 @@ enum store_status {
 struct store_state {
     json_t *json; /* NULL, or a reference of our own */
     const char *id, *oci_version, *bundle, *rootfs;
-    const char *created;      /* RFC 3339, with nanoseconds */
-    const char *owner;        /* name of the user who created it, or "#UID" */
-    struct identity process;  /* pid 0: there is none yet */
-    const char *cgroup;       /* path below the hierarchies; NULL: it has none of its own */
-    const char *scope;        /* systemd unit; NULL: none */
-    const char *freezer;      /* absolute path of the file that tells if it is frozen; or NULL */
-    bool has_own_pids;        /* its first process's end ends all others */
-    bool has_poststop;        /* there are poststop hooks */
+    const char *created;       /* RFC 3339, with nanoseconds */
+    const char *owner;         /* name of the user who created it, or "#UID" */
+    struct identity process;   /* pid 0: there is none yet */
+    const char *cgroup;        /* path below the hierarchies; NULL: it has none of its own */
+    const char *scope;         /* systemd unit; NULL: none */
+    const char *freezer;       /* absolute path of the file that tells if it is frozen; or NULL */
+    bool has_own_pids;         /* its first process's end ends all others */
+    bool has_poststop;         /* there are poststop hooks */
     const json_t *annotations; /* NULL: none */
 };
 

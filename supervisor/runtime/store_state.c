@@ -35,9 +35,8 @@ static int write_all(int fd, const char *text, size_t length)
 
 int store_file_write(int directory, const char *name, const char *text, size_t length)
 {
-    _cleanup_close_ int fd =
-        openat(directory, STORE_FILE_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-               0600);
+    _cleanup_close_ int fd = openat(directory, STORE_FILE_NEW,
+                                    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0)
         return -errno;
@@ -264,9 +263,8 @@ int store_state_write(const struct store_entry *entry, const struct store_state 
         return error_set(error, EINVAL, "state of container \"%s\": not complete, or not UTF-8",
                          entry->id);
     int r = store_file_write(entry->fd, "state.json", text, strlen(text));
-    return r < 0
-               ? error_sys(error, -r, "write %s/%s/state.json", entry->store->path, entry->id)
-               : 0;
+    return r < 0 ? error_sys(error, -r, "write %s/%s/state.json", entry->store->path, entry->id)
+                 : 0;
 }
 
 /* ---- status ---- */
@@ -285,8 +283,8 @@ enum store_status store_status(const struct store_entry *entry, const struct sto
     if (state->process.pid == 0) {
         /* Its maker holds the lock as long as it is at work. */
         _cleanup_close_ int fd = openat(entry->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        bool is_being_made = !entry->is_locked && fd >= 0 &&
-                             flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+        bool is_being_made = !entry->is_locked && fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 &&
+                             errno == EWOULDBLOCK;
         return is_being_made ? STORE_CREATING : STORE_STOPPED;
     }
     if (!identity_is_alive(&state->process))
