@@ -1,130 +1,276 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/*
- * The mounts, seen from inside the new mount namespace. The image is hostile: each mount point is
- * resolved below the root's descriptor (RESOLVE_IN_ROOT) and the mount is moved onto the descriptor
- * that came out, so there is nothing to swap in between. Nothing here allocates.
- */
+/* The mounts of the config, seen from inside the new mount namespace, in their order. */
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "supervisor/runtime/plan.h"
+#include "supervisor/runtime/mounts_internal.h"
 #include "supervisor/sys/mount.h"
 #include "supervisor/sys/openat2.h"
 
-/* Makes the last component of a mount point below an open parent. */
-static int make_entry(int parent, const char *name, bool is_file)
+#define DATA_MAX 4096 /* mount(2): a page */
+
+/* ---- bind mounts ---- */
+
+int mounts_open_source(const char *path, bool is_strict)
 {
-    if (!is_file)
-        return mkdirat(parent, name, 0755) < 0 && errno != EEXIST ? -errno : 0;
-    _cleanup_close_ int fd =
-        openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    return fd < 0 && errno != EEXIST ? -errno : 0;
+    if (is_strict)
+        return open_without_links(path, O_PATH);
+    int fd = open(path, O_PATH | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
 }
 
-/* Makes the missing parts of path, component by component, each below the one before. */
-static int make_mount_point(int root, const char *path, bool is_file)
+/*
+ * A user namespace of its own must not get a say in a mount of the host: there "shared" means a new
+ * group that only listens to the old one, as when the kernel copies a mount namespace for it.
+ */
+static int set_propagation(const struct plan *plan, const struct config_mount *mount, int fd)
 {
-    char prefix[PATH_MAX];
-    size_t length = strlen(path);
+    uint64_t wanted = mount->propagation ? mount->propagation : MS_PRIVATE;
+    bool is_all = mount->is_recursive;
+    int r = 0;
 
-    if (length >= sizeof(prefix))
-        return -ENAMETOOLONG;
-    for (size_t end = 1; end <= length; end++) {
-        if (path[end] != '/' && path[end] != '\0')
-            continue;
-        memcpy(prefix, path, end);
-        prefix[end] = '\0';
-        _cleanup_close_ int found = open_in_root(root, prefix, O_PATH, 0);
-        if (found >= 0)
-            continue;
-        if (found != -ENOENT)
-            return found;
-        char *slash = strrchr(prefix, '/');
-        *slash = '\0';
-        _cleanup_close_ int parent =
-            open_in_root(root, *prefix ? prefix : "/", O_PATH | O_DIRECTORY, 0);
-        if (parent < 0)
-            return parent;
-        int r = make_entry(parent, slash + 1, is_file && path[end] == '\0');
-        if (r < 0)
-            return r;
+    if (wanted == MS_SHARED) {
+        if (plan->config->namespaces[NAMESPACE_USER].is_given)
+            r = mount_change(fd, is_all, 0, 0, MS_SLAVE, -1);
+    } else if (wanted == MS_SLAVE) {
+        return mount_change(fd, is_all, 0, 0, MS_SLAVE, -1);
+    } else if (wanted == MS_PRIVATE || (is_all && !mount->is_propagation_recursive)) {
+        r = mount_change(fd, is_all, 0, 0, MS_PRIVATE, -1);
     }
+    if (r < 0 || wanted == MS_PRIVATE)
+        return r;
+    return mount_change(fd, is_all && mount->is_propagation_recursive, 0, 0, wanted, -1);
+}
+
+/* Options of a mount are of the mount alone, as with mount(8). A tenant's restrict what lies
+ * beneath it too. */
+static int set_attributes(const struct plan *plan, const struct config_mount *mount, int fd)
+{
+    const uint64_t restrictions =
+        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY;
+    uint64_t tree = mount->tree_attributes;
+    int r = mount_restrict(fd, 0, mount->attributes, mount->cleared);
+
+    if (plan->has_strict_sources && mount->is_recursive)
+        tree |= mount->attributes & restrictions;
+    return r < 0 ? r : mount_restrict(fd, mount->is_recursive, tree, mount->tree_cleared);
+}
+
+int mounts_clone_source(const struct plan *plan, const struct config_mount *mount, int source)
+{
+    _cleanup_close_ int fd = mount_clone(source, mount->is_recursive);
+    int r = fd < 0 ? fd : set_attributes(plan, mount, fd);
+
+    if (r == 0)
+        r = set_propagation(plan, mount, fd);
+    return r < 0 ? r : steal_fd(&fd);
+}
+
+/* What the parent could not copy. Mapping by ids takes rights that we have even less. */
+static int clone_late(const struct plan *plan, struct planned_mount *planned)
+{
+    struct stat st;
+
+    if (planned->mount->is_idmapped)
+        return -EPERM;
+    _cleanup_close_ int source =
+        mounts_open_source(planned->mount->source, plan->has_strict_sources);
+    if (source < 0)
+        return source;
+    if (fstat(source, &st) < 0)
+        return -errno;
+    planned->is_file = !S_ISDIR(st.st_mode);
+    return mounts_clone_source(plan, planned->mount, source);
+}
+
+/* ---- file systems ---- */
+
+bool mounts_has_option(const char *options, const char *key)
+{
+    size_t length = strlen(key);
+
+    for (; options; options = strchr(options, ',')) {
+        options += *options == ',';
+        if (strncmp(options, key, length) == 0 &&
+            (options[length] == '=' || !options[length] || options[length] == ','))
+            return true;
+    }
+    return false;
+}
+
+/* A tmpfs is as open as the directory that it covers, unless the config says how. */
+static int add_mode(int target, const char *data, char *buffer)
+{
+    struct stat st;
+
+    if (strlen(data) + sizeof("mode=7777,") > DATA_MAX)
+        return -ENAMETOOLONG;
+    if (fstat(target, &st) < 0)
+        return -errno;
+    char *at = stpcpy(buffer, "mode=");
+    for (int shift = 9; shift >= 0; shift -= 3)
+        *at++ = (char)('0' + ((st.st_mode >> shift) & 7));
+    if (*data)
+        *at++ = ',';
+    strcpy(at, data);
     return 0;
 }
 
-static int open_mount_point(int root, const char *path, bool is_file)
+/* SELinux: the label of all files of a file system that has none of its own. */
+static int add_label(const struct plan *plan, const char *data, char *buffer)
 {
-    int flags = O_PATH | (is_file ? 0 : O_DIRECTORY);
-    int fd = open_in_root(root, path, flags, 0);
+    const char *label = plan->config->mount_label;
 
-    if (fd != -ENOENT)
-        return fd;
-    int r = make_mount_point(root, path, is_file);
-    return r < 0 ? r : open_in_root(root, path, flags, 0);
+    if (strlen(data) + strlen(label) + sizeof(",context=\"\"") > DATA_MAX)
+        return -ENAMETOOLONG;
+    char *at = stpcpy(buffer, data);
+    if (*data)
+        *at++ = ',';
+    at = stpcpy(stpcpy(stpcpy(at, "context=\""), label), "\"");
+    return 0;
 }
 
-/* v1 and hybrid: a small tmpfs with one cgroup mount a hierarchy; then it is made read-only. */
-static int attach_cgroup_trees(const struct plan *plan, const struct config_mount *mount,
-                               int target)
+bool mounts_needs_label(const struct config *config)
 {
-    _cleanup_close_ int tree = mount_new("tmpfs", "cgroup", "mode=755,size=16k",
-                                         mount->attributes & ~(uint64_t)MOUNT_ATTR_RDONLY);
+    return config->mount_label && access("/sys/fs/selinux/enforce", F_OK) == 0;
+}
 
-    if (tree < 0)
-        return tree;
-    int r = mount_attach(tree, target);
-    for (size_t i = 0; r == 0 && i < plan->cgroup_count; i++) {
-        const struct planned_cgroup *cgroup = &plan->cgroups[i];
-        _cleanup_close_ int fd =
-            mount_new(cgroup->type, "cgroup", cgroup->options, mount->attributes);
-        if (fd < 0)
-            return fd;
-        if (mkdirat(tree, cgroup->directory, 0755) < 0)
-            return -errno;
-        _cleanup_close_ int point =
-            open_beneath_nofollow(tree, cgroup->directory, O_PATH | O_DIRECTORY, 0);
-        if (point < 0)
-            return point;
-        r = mount_attach(fd, point);
-    }
-    if (r == 0 && (mount->attributes & MOUNT_ATTR_RDONLY))
-        r = mount_change(tree, 0, MOUNT_ATTR_RDONLY, 0, 0, -1);
+/*
+ * procfs and sysfs of namespaces that are not ours cannot be mounted from a user namespace. What
+ * the host shows of them is bound instead: a sysfs only to be read.
+ */
+static int bind_host(const struct plan *plan, const struct config_mount *mount, int target)
+{
+    const struct config_namespace *namespaces = plan->config->namespaces;
+    bool is_sys = strcmp(mount->type, "sysfs") == 0;
+    bool is_proc = strcmp(mount->type, "proc") == 0;
+
+    if (!(is_sys && !namespaces[NAMESPACE_NETWORK].is_given) &&
+        !(is_proc && !namespaces[NAMESPACE_PID].is_given))
+        return -EPERM;
+    _cleanup_close_ int source = mounts_open_source(is_sys ? "/sys" : "/proc", true);
+    _cleanup_close_ int fd = source < 0 ? source : mount_clone(source, 1);
+    int r = fd < 0 ? fd : mount_change(fd, 1, 0, 0, MS_PRIVATE, -1);
+    if (r == 0)
+        r = mount_restrict(fd, 1, mount->attributes | (is_sys ? MOUNT_ATTR_RDONLY : 0), 0);
+    return r < 0 ? r : mount_attach(fd, target);
+}
+
+/* A file system whose mount is still wanted afterwards, or has more asked of it than mount(2) can.
+ */
+static int attach_detached(struct planned_mount *planned, const char *source, const char *data,
+                           int target)
+{
+    const struct config_mount *mount = planned->mount;
+    uint64_t attributes = mount->attributes;
+
+    planned->is_read_only_late =
+        strcmp(mount->type, "tmpfs") == 0 && (attributes & MOUNT_ATTR_RDONLY);
+    if (planned->is_read_only_late)
+        attributes &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+    _cleanup_close_ int fd =
+        mount_new_with(mount->type, source, data, mount->super_flags, attributes);
+    int r = fd < 0 ? fd : mount_restrict(fd, 0, mount->tree_attributes, mount->tree_cleared);
+    if (r == 0 && mount->has_tmpcopyup)
+        r = init_copy_up(target, fd);
+    if (r == 0 && mount->propagation)
+        r = mount_change(fd, 0, 0, 0, mount->propagation, -1);
+    if (r == 0)
+        r = mount_attach(fd, target);
+    if (r == 0 && planned->is_read_only_late)
+        planned->fd = steal_fd(&fd);
     return r;
 }
 
-static int attach_cgroups(const struct plan *plan, const struct config_mount *mount, int target)
-{
-    if (plan->cgroup_count != 1 || plan->cgroups[0].directory[0] != '\0')
-        return attach_cgroup_trees(plan, mount, target);
-    _cleanup_close_ int fd =
-        mount_new(plan->cgroups[0].type, "cgroup", plan->cgroups[0].options, mount->attributes);
-    return fd < 0 ? fd : mount_attach(fd, target);
-}
-
-static int attach_one(const struct plan *plan, const struct planned_mount *planned)
+static int attach_new(const struct plan *plan, struct planned_mount *planned, int target)
 {
     const struct config_mount *mount = planned->mount;
-    _cleanup_close_ int target =
-        open_mount_point(plan->root_fd, mount->destination, planned->is_file);
+    const char *source = mount->source ? mount->source : mount->type;
+    bool is_tmpfs = strcmp(mount->type, "tmpfs") == 0;
+    const char *data = mount->data ? mount->data : "";
+    char with_mode[DATA_MAX], with_label[DATA_MAX];
+    int r = 0;
 
+    if (is_tmpfs && !mounts_has_option(data, "mode")) {
+        r = add_mode(target, data, with_mode);
+        data = with_mode;
+    }
+    if (r == 0 && is_tmpfs && mounts_needs_label(plan->config)) {
+        r = add_label(plan, data, with_label);
+        data = with_label;
+    }
+    if (r < 0)
+        return r;
+    bool is_simple = !mount->propagation && !mount->tree_attributes && !mount->tree_cleared &&
+                     !mount->has_tmpcopyup &&
+                     !(is_tmpfs && (mount->attributes & MOUNT_ATTR_RDONLY));
+    if (is_simple && fchdir(target) == 0)
+        r = mount_here(".", mount->type, source, data, mount->super_flags, mount->attributes);
+    else
+        r = attach_detached(planned, source, data, target);
+    return r == -EPERM || r == -EBUSY ? bind_host(plan, mount, target) : r;
+}
+
+/* ---- changes of what is mounted already ---- */
+
+static int change_mounted(const struct config_mount *mount, int target)
+{
+    bool has_super = mount->is_remount && !mount->is_bind;
+    int r = 0;
+
+    if (has_super)
+        r = mount_reconfigure(target, mount->data, mount->super_flags,
+                              (mount->attributes & MOUNT_ATTR_RDONLY) != 0);
+    if (r == 0)
+        r = mount_restrict(target, 0, mount->attributes, mount->cleared);
+    if (r == 0)
+        r = mount_restrict(target, 1, mount->tree_attributes, mount->tree_cleared);
+    if (r == 0 && mount->propagation)
+        r = mount_change(target, mount->is_propagation_recursive, 0, 0, mount->propagation, -1);
+    return r;
+}
+
+static int change_one(const struct plan *plan, const struct config_mount *mount)
+{
+    _cleanup_close_ int target = open_in_root(plan->root_fd, mount->destination, O_PATH, 0);
+
+    return target < 0 ? target : change_mounted(mount, target);
+}
+
+/* ---- the walk ---- */
+
+static int attach_one(const struct plan *plan, struct planned_mount *planned)
+{
+    const struct config_mount *mount = planned->mount;
+    bool is_kernel = !mount->is_bind && mount->type &&
+                     (strcmp(mount->type, "proc") == 0 || strcmp(mount->type, "sysfs") == 0);
+    _cleanup_close_ int late = -1;
+
+    if (mount->is_remount || (!mount->is_bind && !mount->type))
+        return change_one(plan, mount);
+    if (mount->is_bind && planned->fd < 0) {
+        late = clone_late(plan, planned);
+        if (late < 0)
+            return late;
+    }
+    _cleanup_close_ int target =
+        init_open_target(plan->root_fd, mount->destination, planned->is_file, !is_kernel);
     if (target < 0)
         return target;
     if (planned->is_cgroup)
-        return attach_cgroups(plan, mount, target);
-    if (planned->fd >= 0)
-        return mount_attach(planned->fd, target);
-    _cleanup_close_ int fd = mount_new(mount->type, mount->source ? mount->source : mount->type,
-                                       mount->data, mount->attributes);
-    return fd < 0 ? fd : mount_attach(fd, target);
+        return init_attach_cgroups(plan, mount, target);
+    if (late >= 0 || planned->fd >= 0)
+        return mount_attach(late >= 0 ? late : planned->fd, target);
+    return attach_new(plan, planned, target);
 }
 
 int init_attach_mounts(const struct plan *plan, uint32_t *index)
@@ -135,87 +281,7 @@ int init_attach_mounts(const struct plan *plan, uint32_t *index)
         if (r < 0)
             return r;
     }
-    return 0;
-}
-
-int init_read_only_paths(const struct plan *plan, uint32_t *index)
-{
-    char *const *paths = plan->config->read_only_paths;
-
-    for (size_t i = 0; paths && paths[i]; i++) {
-        *index = (uint32_t)i;
-        _cleanup_close_ int target = open_in_root(plan->root_fd, paths[i], O_PATH | O_NOFOLLOW, 0);
-        if (target == -ENOENT)
-            continue;
-        if (target < 0)
-            return target;
-        _cleanup_close_ int fd = mount_clone(target, 1);
-        int r = fd < 0 ? fd : mount_change(fd, 1, MOUNT_ATTR_RDONLY, 0, 0, -1);
-        if (r == 0)
-            r = mount_attach(fd, target);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-/* Our own /dev/null, and nothing that only looks like it (CVE-2025-31133). */
-static int clone_null(int root)
-{
-    _cleanup_close_ int null = open_in_root(root, "/dev/null", O_PATH | O_NOFOLLOW, 0);
-    struct stat st;
-
-    if (null < 0)
-        return null;
-    if (fstat(null, &st) < 0)
-        return -errno;
-    if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
-        return -ENODEV;
-    return mount_clone(null, 0);
-}
-
-/*
- * Covers a directory with nothing. The first one gets the tmpfs itself, the others copies of it:
- * before Linux 6.15 only a mount that is attached can be copied, a detached one is EINVAL.
- */
-static int mask_directory(int target, int *empty)
-{
-    if (*empty >= 0) {
-        _cleanup_close_ int copy = mount_clone(*empty, 0);
-        return copy < 0 ? copy : mount_attach(copy, target);
-    }
-    *empty =
-        mount_new("tmpfs", "tmpfs", "size=0,mode=755",
-                  MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-    return *empty < 0 ? *empty : mount_attach(*empty, target);
-}
-
-static int mask_file(int root, int target)
-{
-    _cleanup_close_ int null = clone_null(root);
-
-    return null < 0 ? null : mount_attach(null, target);
-}
-
-int init_mask_paths(const struct plan *plan, uint32_t *index)
-{
-    char *const *paths = plan->config->masked_paths;
-    _cleanup_close_ int empty = -1;
-    struct stat st;
-
-    for (size_t i = 0; paths && paths[i]; i++) {
-        *index = (uint32_t)i;
-        _cleanup_close_ int target = open_in_root(plan->root_fd, paths[i], O_PATH | O_NOFOLLOW, 0);
-        if (target == -ENOENT)
-            continue;
-        if (target < 0)
-            return target;
-        if (fstat(target, &st) < 0)
-            return -errno;
-        int r =
-            S_ISDIR(st.st_mode) ? mask_directory(target, &empty) : mask_file(plan->root_fd, target);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    /* The working directory may be a mount point by now; createContainer hooks begin at the root.
+     */
+    return fchdir(plan->root_fd) < 0 ? -errno : 0;
 }

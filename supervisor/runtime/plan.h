@@ -9,11 +9,12 @@
  * allocates nothing and takes no lock.
  *
  *     plan.c          builds and releases it, turns a report into a sentence
- *     plan_mounts.c, plan_root.c, plan_devices.c   its mounts
+ *     plan_mounts.c, plan_root.c, plan_devices.c, plan_explain_mounts.c   its mounts
  *     init.c          the container's first process walks it
- *     init_join.c     the process before it, where namespaces are joined or have clocks of their
- * own init_mounts.c, init_root.c, init_devices.c   the mounts' part of that walk init_rights.c the
- * part that gives rights up, shared with exec init_terminal.c the terminal
+ *     init_join.c     the process before it, where namespaces are joined or have clocks of their own
+ *     init_mounts.c and the others that mounts_internal.h lists   the mounts' part of that walk
+ *     init_rights.c   the part that gives rights up, shared with exec
+ *     init_terminal.c the terminal
  */
 
 #include <stdbool.h>
@@ -34,6 +35,7 @@ struct planned_mount {
     int fd;       /* a detached mount made by the parent, or -1: the process makes it */
     bool is_file; /* the mount point is a file */
     bool is_cgroup;
+    bool is_read_only_late; /* it becomes so in init_finish_root(); fd stays open until then */
 };
 
 struct planned_cgroup {
@@ -68,9 +70,10 @@ struct plan {
     struct planned_mount *mounts; /* config->mount_count of them */
     struct planned_cgroup cgroups[PLAN_CGROUPS_MAX];
     size_t cgroup_count;
+    bool has_late_mounts; /* the parent may make no mounts: the process makes all from paths */
     bool has_own_dev; /* /dev is a tmpfs that the parent filled with the default devices */
-    int *device_fds;  /* detached binds of device nodes for config->devices and the default ones,
-                         where the process itself cannot make nodes; see plan_devices.c */
+    int *device_fds;  /* a detached tmpfs of nodes to be bound, for devices that lie elsewhere; NULL:
+                         none is needed, or the parent can make no nodes; see plan_devices.c */
     size_t device_fd_count;
 
     char **env;         /* of the process, with HOME; NULL: process->env is whole. The list and its

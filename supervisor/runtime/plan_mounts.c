@@ -1,101 +1,76 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "supervisor/runtime/plan.h"
+#include "supervisor/runtime/mounts_internal.h"
 #include "supervisor/sys/mount.h"
-#include "supervisor/sys/openat2.h"
 
-/* config-linux.md, "Default Devices". */
-static const struct {
-    const char *name;
-    unsigned major, minor;
-} devices[] = {{"null", 1, 3},   {"zero", 1, 5},    {"full", 1, 7},
-               {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
+/*
+ * Below /proc, which decides what a process may do (labels, sysctls), only what lxcfs and similar
+ * services replace may be covered (CVE-2019-16884, CVE-2019-19921).
+ */
+static const char *const proc_files[] = {
+    "/proc/cpuinfo",  "/proc/diskstats", "/proc/meminfo",
+    "/proc/stat",     "/proc/swaps",     "/proc/uptime",
+    "/proc/loadavg",  "/proc/slabinfo",  "/proc/sys/kernel/ns_last_pid",
+    "/proc/pressure", "/proc/vmstat",    "/proc/sys/crypto/fips_enabled",
+};
 
-/* config-linux.md, "Dev symbolic links", and the mount points that belong into every /dev. */
-static const struct {
-    const char *name, *target;
-} links[] = {{"fd", "/proc/self/fd"},
-             {"stdin", "/proc/self/fd/0"},
-             {"stdout", "/proc/self/fd/1"},
-             {"stderr", "/proc/self/fd/2"},
-             {"ptmx", "pts/ptmx"}};
-static const char *const directories[] = {"pts", "shm", "mqueue"};
+/* ---- where ---- */
 
-/* The host's id of root inside; without a user namespace it is root. */
-static uint32_t outside_id(const struct id_range *map, size_t count)
+static bool is_changed_only(const struct config_mount *mount)
 {
-    for (size_t i = 0; i < count; i++)
-        if (map[i].inside == 0)
-            return map[i].outside;
-    return 0;
+    return mount->is_remount || (!mount->is_bind && !mount->type);
 }
 
-/* Fills a file system that is ours alone: nothing in it can be somebody's trap. */
-static int populate_dev(int dev, uid_t uid, gid_t gid)
+static int check_proc(const struct config_mount *mount, struct error *error)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(devices); i++) {
-        dev_t device = makedev(devices[i].major, devices[i].minor);
-        if (mknodat(dev, devices[i].name, S_IFCHR | 0666, device) < 0 ||
-            fchmodat(dev, devices[i].name, 0666, 0) < 0 ||
-            fchownat(dev, devices[i].name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
-            return -errno;
+    if (mounts_path_is(mount->destination, "/proc")) {
+        if (mount->is_bind || strcmp(mount->type, "proc") == 0)
+            return 0; /* of a bind the source is looked at when it is open */
+        return error_set(error, EPERM, "mount %s: only a procfs may be there, not a %s",
+                         mount->destination, mount->type);
     }
-    for (size_t i = 0; i < ARRAY_LENGTH(links); i++)
-        if (symlinkat(links[i].target, dev, links[i].name) < 0 ||
-            fchownat(dev, links[i].name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
-            return -errno;
-    for (size_t i = 0; i < ARRAY_LENGTH(directories); i++)
-        if (mkdirat(dev, directories[i], 0755) < 0 ||
-            fchownat(dev, directories[i], uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
-            return -errno;
-    return 0;
+    if (!mounts_path_is_below(mount->destination, "/proc"))
+        return 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(proc_files); i++)
+        if (mounts_path_is(mount->destination, proc_files[i]))
+            return 0;
+    return error_set(error, EPERM, "mount %s: nothing may be mounted there, it is inside /proc",
+                     mount->destination);
 }
 
-/* Made by the host's root, because a process in a user namespace can make no device nodes. */
-static int prepare_dev(const struct config *config, struct planned_mount *planned,
-                       struct error *error)
+static int check_destination(const struct config_mount *mount, struct error *error)
 {
-    const struct config_mount *mount = planned->mount;
-    uid_t uid = outside_id(config->uid_map, config->uid_map_count);
-    gid_t gid = outside_id(config->gid_map, config->gid_map_count);
-    _cleanup_free_ char *options = NULL;
-
-    if (asprintf(&options, "%s%suid=%u,gid=%u", mount->data ? mount->data : "",
-                 mount->data ? "," : "", uid, gid) < 0) {
-        options = NULL;
-        return error_sys(error, ENOMEM, "mount /dev");
+    if (is_changed_only(mount)) {
+        if (mount->is_remount || mount->propagation || mount->attributes || mount->cleared ||
+            mount->tree_attributes || mount->tree_cleared)
+            return 0;
+        return error_set(error, EINVAL, "mount %s: the type is missing", mount->destination);
     }
-    uint64_t attributes = mount->attributes & ~(uint64_t)(MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY);
-    planned->fd = mount_new("tmpfs", "tmpfs", options, attributes);
-    if (planned->fd < 0)
-        return error_sys(error, -planned->fd, "mount /dev (tmpfs, %s)", options);
-    mode_t mask = umask(0);
-    int r = populate_dev(planned->fd, uid, gid);
-    umask(mask);
-    if (r == 0 && (mount->attributes & MOUNT_ATTR_RDONLY))
-        r = mount_change(planned->fd, 0, MOUNT_ATTR_RDONLY, 0, 0, -1);
-    return r < 0 ? error_sys(error, -r, "fill /dev") : 0;
+    if (mounts_path_is(mount->destination, "/"))
+        return error_set(error, EINVAL,
+                         "mount %s: nothing can be mounted on the root directory; root.path names "
+                         "what is to be there",
+                         mount->destination);
+    if (mount->has_tmpcopyup && (mount->is_bind || strcmp(mount->type, "tmpfs") != 0))
+        return error_set(error, EINVAL, "mount %s: tmpcopyup goes with type tmpfs only",
+                         mount->destination);
+    return check_proc(mount, error);
 }
 
-static int open_source(const struct config_mount *mount, bool is_strict, struct stat *st,
-                       struct error *error)
-{
-    _cleanup_close_ int source = is_strict ? open_without_links(mount->source, O_PATH)
-                                           : open(mount->source, O_PATH | O_CLOEXEC);
+/* ---- bind mounts ---- */
 
-    int r = source >= 0 ? 0 : is_strict ? source : -errno;
-    if (r == 0 && fstat(source, st) < 0)
-        r = -errno;
+static int explain_source(const struct config_mount *mount, int r, struct error *error)
+{
     if (r == -ENOENT)
         return error_set(error, ENOENT, "mount %s: source %s does not exist", mount->destination,
                          mount->source);
@@ -105,88 +80,168 @@ static int open_source(const struct config_mount *mount, bool is_strict, struct 
             "mount %s: source %s leads through a symbolic link; write the path that it "
             "leads to",
             mount->destination, mount->source);
-    if (r < 0)
-        return error_sys(error, -r, "mount %s: source %s", mount->destination, mount->source);
-    return steal_fd(&source);
+    return error_sys(error, -r, "mount %s: source %s", mount->destination, mount->source);
 }
 
-static int prepare_bind(const struct config *config, struct planned_mount *planned,
-                        bool has_strict_sources, int *userns, struct error *error)
+static int check_source(const struct config_mount *mount, int source, struct error *error)
+{
+    struct statfs fs;
+
+    if (!mounts_path_is(mount->destination, "/proc"))
+        return 0;
+    if (fstatfs(source, &fs) < 0)
+        return explain_source(mount, -errno, error);
+    return fs.f_type == PROC_SUPER_MAGIC
+               ? 0
+               : error_set(error, EPERM, "mount %s: only a procfs may be there; %s is not one",
+                           mount->destination, mount->source);
+}
+
+/* The namespace to map a mount by: of maps of its own, or the container's, which is made once. */
+static int open_mapping(const struct plan *plan, const struct config_mount *mount, int *shared)
+{
+    const struct config *config = plan->config;
+
+    if (mount->uid_map_count > 0)
+        return userns_create(mount->uid_map, mount->uid_map_count, mount->gid_map,
+                             mount->gid_map_count);
+    if (*shared < 0)
+        *shared = userns_create(config->uid_map, config->uid_map_count, config->gid_map,
+                                config->gid_map_count);
+    if (*shared < 0)
+        return *shared;
+    int fd = fcntl(*shared, F_DUPFD_CLOEXEC, 3);
+    return fd < 0 ? -errno : fd;
+}
+
+static int map_ids(const struct plan *plan, const struct planned_mount *planned, int *shared,
+                   struct error *error)
 {
     const struct config_mount *mount = planned->mount;
-    struct stat st;
-    int mapping = -1;
 
-    _cleanup_close_ int source = open_source(mount, has_strict_sources, &st, error);
-    if (source < 0)
-        return source;
-    planned->is_file = !S_ISDIR(st.st_mode);
-    planned->fd = mount_clone(source, mount->is_recursive);
-    if (planned->fd < 0)
-        return error_sys(error, -planned->fd, "mount %s: source %s", mount->destination,
-                         mount->source);
-    if (mount->is_idmapped) {
-        if (*userns < 0)
-            *userns = userns_create(config->uid_map, config->uid_map_count, config->gid_map,
-                                    config->gid_map_count);
-        if (*userns < 0)
-            return error_sys(error, -*userns, "make a user namespace to map mounts by");
-        mapping = *userns;
-    }
-    int r = mount_change(planned->fd, 0, mount->attributes, 0, 0, mapping);
-    if (r < 0 && mapping >= 0)
-        return error_sys(error, -r, "mount %s: source %s: its file system takes no idmapped mounts",
-                         mount->destination, mount->source);
-    /* What lies beneath a recursive bind gets the restrictions too, though not the mapping. */
-    if (r == 0 && mount->is_recursive)
-        r = mount_change(planned->fd, 1,
-                         mount->attributes & (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-                                              MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY),
-                         0, 0, -1);
-    if (r == 0)
-        r = mount_change(planned->fd, mount->is_recursive, 0, 0, MS_PRIVATE, -1);
-    return r < 0 ? error_sys(error, -r, "mount %s: change the copy of %s", mount->destination,
-                             mount->source)
+    if (!mount->is_idmapped)
+        return 0;
+    if (mount->uid_map_count == 0 && plan->config->uid_map_count == 0)
+        return error_set(
+            error, EINVAL,
+            "mount %s: idmap needs uidMappings and gidMappings, of the mount or of the "
+            "container's user namespace",
+            mount->destination);
+    _cleanup_close_ int mapping = open_mapping(plan, mount, shared);
+    if (mapping < 0)
+        return error_sys(error, -mapping, "mount %s: make a user namespace to map it by",
+                         mount->destination);
+    int r = mount_change(planned->fd, mount->is_idmap_recursive, 0, 0, 0, mapping);
+    return r < 0 ? error_sys(error, -r,
+                             "mount %s: source %s: its file system takes no idmapped mounts",
+                             mount->destination, mount->source)
                  : 0;
 }
 
-static int list_cgroups(struct plan *plan, const struct cgroup_driver *driver, struct error *error)
+static int prepare_bind(const struct plan *plan, struct planned_mount *planned, int *shared,
+                        struct error *error)
 {
+    const struct config_mount *mount = planned->mount;
+    struct stat st;
+    _cleanup_close_ int source = mounts_open_source(mount->source, plan->has_strict_sources);
+    int r = source >= 0 ? 0 : source;
+
+    if (r == 0 && fstat(source, &st) < 0)
+        r = -errno;
+    /* Seen from inside the user namespace it may be another story. */
+    if (r == -EACCES && plan->has_late_mounts)
+        return 0;
+    if (r < 0)
+        return explain_source(mount, r, error);
+    r = check_source(mount, source, error);
+    if (r < 0)
+        return r;
+    planned->is_file = !S_ISDIR(st.st_mode);
+    if (plan->has_late_mounts)
+        return 0;
+    planned->fd = mounts_clone_source(plan, mount, source);
+    if (planned->fd < 0) {
+        r = planned->fd;
+        planned->fd = -1;
+        return error_sys(error, -r, "mount %s: copy %s with its options", mount->destination,
+                         mount->source);
+    }
+    return map_ids(plan, planned, shared, error);
+}
+
+/* ---- cgroups ---- */
+
+static int list_cgroups(struct plan *plan, struct error *error)
+{
+    struct statfs fs;
     size_t i = 0;
 
-    if (!driver)
-        return error_set(error, EINVAL, "mounts: a cgroup mount needs a cgroup");
+    if (!plan->driver) {
+        if (statfs("/sys/fs/cgroup", &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
+            return error_set(error, EINVAL, "mounts: a cgroup mount needs a cgroup");
+        plan->cgroups[0] = (struct planned_cgroup){"", "cgroup2", ""};
+        plan->cgroup_count = 1;
+        return 0;
+    }
     while (i < PLAN_CGROUPS_MAX &&
-           cgroup_driver_mount(driver, i, &plan->cgroups[i].directory, &plan->cgroups[i].type,
+           cgroup_driver_mount(plan->driver, i, &plan->cgroups[i].directory, &plan->cgroups[i].type,
                                &plan->cgroups[i].options))
         i++;
     plan->cgroup_count = i;
     return 0;
 }
 
-int plan_prepare_mounts(struct plan *plan, const struct cgroup_driver *driver,
-                        bool has_strict_sources, struct error *error)
+/* ---- all ---- */
+
+static int prepare_one(struct plan *plan, size_t index, int *shared, struct error *error)
+{
+    struct planned_mount *planned = &plan->mounts[index];
+    const struct config_mount *mount = planned->mount;
+    int r = check_destination(mount, error);
+
+    if (r < 0 || is_changed_only(mount))
+        return r;
+    if (mount->is_bind)
+        return prepare_bind(plan, planned, shared, error);
+    if (strcmp(mount->type, "cgroup") == 0 || strcmp(mount->type, "cgroup2") == 0) {
+        planned->is_cgroup = true;
+        return list_cgroups(plan, error);
+    }
+    if ((int)index == mounts_dev_index(plan->config) && strcmp(mount->type, "tmpfs") == 0)
+        return plan_prepare_dev(plan, planned, error);
+    return 0;
+}
+
+int plan_prepare_mounts(struct plan *plan, struct error *error)
 {
     const struct config *config = plan->config;
-    _cleanup_close_ int userns = -1;
+    _cleanup_close_ int shared = -1;
     int r = 0;
 
+    plan->device_fds = NULL;
+    plan->device_fd_count = 0;
+    plan->has_own_dev = false;
+    plan->cgroup_count = 0;
     plan->mounts = calloc(config->mount_count + 1, sizeof(*plan->mounts));
     if (!plan->mounts)
         return error_sys(error, ENOMEM, "mounts");
     for (size_t i = 0; i < config->mount_count; i++)
         plan->mounts[i] = (struct planned_mount){.mount = &config->mounts[i], .fd = -1};
-    for (size_t i = 0; r == 0 && i < config->mount_count; i++) {
-        struct planned_mount *planned = &plan->mounts[i];
-        const char *type = planned->mount->type;
-        if (planned->mount->is_bind) {
-            r = prepare_bind(config, planned, has_strict_sources, &userns, error);
-        } else if (strcmp(planned->mount->destination, "/dev") == 0 && strcmp(type, "tmpfs") == 0) {
-            r = prepare_dev(config, planned, error);
-        } else if (strcmp(type, "cgroup") == 0 || strcmp(type, "cgroup2") == 0) {
-            planned->is_cgroup = true;
-            r = list_cgroups(plan, driver, error);
-        }
-    }
-    return r;
+    for (size_t i = 0; r == 0 && i < config->mount_count; i++)
+        r = prepare_one(plan, i, &shared, error);
+    return r < 0 ? r : plan_prepare_store(plan, error);
+}
+
+void plan_release_mounts(struct plan *plan)
+{
+    for (size_t i = 0; plan->mounts && i < plan->config->mount_count; i++)
+        close_fd(&plan->mounts[i].fd);
+    free(plan->mounts);
+    plan->mounts = NULL;
+    for (size_t i = 0; plan->device_fds && i < plan->device_fd_count; i++)
+        close_fd(&plan->device_fds[i]);
+    free(plan->device_fds);
+    plan->device_fds = NULL;
+    plan->device_fd_count = 0;
+    close_fd(&plan->root_fd);
 }

@@ -3,116 +3,14 @@
 
 #include <errno.h>
 #include <linux/seccomp.h>
-#include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "supervisor/runtime/config_reader.h"
 #include "supervisor/runtime/seccomp_internal.h"
-
-static void release_context(scmp_filter_ctx *context)
-{
-    if (*context)
-        seccomp_release(*context);
-}
-
-static int add_architectures(scmp_filter_ctx context, const json_t *list, struct error *error)
-{
-    size_t i;
-    json_t *entry;
-
-    json_array_foreach ((json_t *)list, i, entry) {
-        char path[64];
-        uint32_t architecture;
-        const char *name = json_string_value(entry);
-        snprintf(path, sizeof(path), "linux.seccomp.architectures[%zu]", i);
-        if (!name)
-            return error_set(error, EINVAL, "%s: must be a string", path);
-        int r = seccomp_architecture_find(name, path, &architecture, error);
-        if (r < 0)
-            return r;
-        r = seccomp_arch_add(context, architecture);
-        if (r == -EDOM)
-            return error_set(error, EINVAL,
-                             "%s: %s has another byte order than this machine; remove it", path,
-                             name);
-        if (r < 0 && r != -EEXIST)
-            return error_sys(error, -r, "%s: %s", path, name);
-    }
-    return 0;
-}
-
-/* The program leaves libseccomp 2.5 through a descriptor only. */
-static int export_program(scmp_filter_ctx context, const struct seccomp_head *head,
-                          struct sock_fprog *program, struct error *error)
-{
-    _cleanup_close_ int fd = memfd_create("seccomp", MFD_CLOEXEC);
-    struct sock_filter stub[SECCOMP_STUB_MAX];
-    struct stat st;
-
-    if (fd < 0)
-        return error_sys(error, errno, "linux.seccomp: memfd");
-    int r = seccomp_export_bpf(context, fd);
-    if (r < 0)
-        return error_sys(error, -r, "linux.seccomp: compile");
-    if (fstat(fd, &st) < 0)
-        return error_sys(error, errno, "linux.seccomp: stat");
-    size_t stub_count = seccomp_stub_write(head, stub);
-    size_t count = stub_count + (size_t)st.st_size / sizeof(struct sock_filter);
-    if (count == stub_count || count > BPF_MAXINSNS)
-        return error_set(error, E2BIG,
-                         "linux.seccomp: %zu instructions; the kernel takes %d: use fewer rules or "
-                         "architectures",
-                         count, BPF_MAXINSNS);
-    program->filter = calloc(count, sizeof(*program->filter));
-    if (!program->filter)
-        return error_sys(error, ENOMEM, "linux.seccomp");
-    memcpy(program->filter, stub, stub_count * sizeof(*stub));
-    if (pread(fd, program->filter + stub_count, (size_t)st.st_size, 0) != st.st_size)
-        return error_set(error, EIO, "linux.seccomp: short read of the program");
-    program->len = (unsigned short)count;
-    return 0;
-}
-
-int seccomp_program_compile(const struct seccomp_head *head, struct seccomp_program *program,
-                            struct error *error)
-{
-    struct seccomp_rule read;
-    size_t i;
-    json_t *rule;
-
-    __attribute__((cleanup(release_context))) scmp_filter_ctx context =
-        seccomp_init(head->default_action);
-    if (!context)
-        return error_sys(error, ENOMEM, "linux.seccomp");
-    seccomp_attr_set(context, SCMP_FLTATR_CTL_NNP, 0); /* the config's business */
-    /*
-     * Level 2 is a binary tree. It takes a fifth longer to compile, which the cache makes rare, but
-     * each start loads the filter, and then the kernel (5.11 and later) runs it once for every call
-     * it knows to see which are allowed whatever their arguments: 0.2 ms in place of 0.7 for
-     * Docker's profile with three architectures, 0.1 in place of 0.3 with one. After that an
-     * allowed call costs 5 ns more than without a filter, at either level; one whose arguments are
-     * looked at 50 ns in place of 80 to 120.
-     */
-    seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-    int r = add_architectures(context, head->architectures, error);
-    json_array_foreach ((json_t *)head->rules, i, rule) {
-        if (r == 0)
-            r = seccomp_rule_read(rule, i, &read, error);
-        if (r == 0 && read.action == SCMP_ACT_NOTIFY)
-            program->has_notify = true;
-        /* libseccomp refuses rules that change nothing */
-        if (r == 0 && read.action != head->default_action)
-            r = seccomp_rule_apply(context, &read, error);
-    }
-    return r < 0 ? r : export_program(context, head, &program->program, error);
-}
 
 static int read_flags(const json_t *list, unsigned *flags, struct error *error)
 {

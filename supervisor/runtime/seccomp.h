@@ -8,9 +8,9 @@
  * profile, so a program remembers what it was made of (seccomp_program_is_of), and programs are
  * kept on disk (seccomp_cache.h).
  *
- * seccomp.c is the way from the profile to the program, seccomp_rule.c reads syscalls[],
- * seccomp_words.c has the names, seccomp_stub.c the answer to calls that are newer than a profile.
- * None of this is called between clone and exec.
+ * seccomp.c reads the profile but for syscalls[], which seccomp_rule.c does; seccomp_words.c has
+ * the names; seccomp_compile.c makes a filter for each architecture, seccomp_join.c one of them
+ * all. None of this is called between clone and exec.
  */
 
 #include <jansson.h>

@@ -5,8 +5,8 @@
 /*
  * Compiled seccomp filters on disk, so that a `container-runtime run` need not spend milliseconds
  * on libseccomp. One file a profile, named by the SHA-256 of the profile (without its listener) and
- * of all else that decides what comes out: the version of libseccomp, of our stub and this format,
- * and the machine's architecture. Several processes may use a directory at once.
+ * of all else that decides what comes out: the version of libseccomp, of our compiler and this
+ * format, and the machine's architecture. Several processes may use a directory at once.
  *
  * A filter from the cache is what keeps a container inside, so an entry counts only if nobody but
  * ourselves can have written it: the directory and the file belong to us and are closed to

@@ -46,31 +46,40 @@ int seccomp_flag_find(const char *name, const char *path, unsigned *bit, struct 
 #define SECCOMP_CONDITIONS_MAX 64
 
 struct seccomp_rule {
-    char path[48];
+    size_t index; /* in syscalls[] */
     const json_t *names;
     const char *action_name;
     uint32_t action;
-    struct scmp_arg_cmp conditions[SECCOMP_CONDITIONS_MAX];
+    struct scmp_arg_cmp *conditions; /* owned */
     unsigned condition_count;
     bool are_alternatives; /* each condition is a rule of its own */
 };
 
+/* The caller frees the rule with seccomp_rule_release(), also on failure. */
 int seccomp_rule_read(const json_t *object, size_t index, struct seccomp_rule *rule,
                       struct error *error);
-/* Adds the rule for each of its names that libseccomp knows. */
-int seccomp_rule_apply(scmp_filter_ctx context, const struct seccomp_rule *rule,
-                       struct error *error);
+void seccomp_rule_release(struct seccomp_rule *rule);
+/* Adds the rule for a call: its name, and its number on this machine. */
+int seccomp_rule_apply(scmp_filter_ctx context, const struct seccomp_rule *rule, const char *name,
+                       int number, struct error *error);
 
-/* ---- seccomp_stub.c ---- */
+/* ---- seccomp_compile.c makes a program for each architecture, seccomp_join.c one of all ---- */
 
-/* Instructions enough for every architecture of seccomp_words.c. */
-#define SECCOMP_STUB_MAX 256
+#define SECCOMP_ARCHITECTURES_MAX 32 /* seccomp_words.c knows 23 */
+
+struct seccomp_part {
+    const char *name;           /* in the profile; NULL: the machine's own */
+    uint32_t architecture;      /* SCMP_ARCH_* */
+    uint32_t last;              /* the greatest number of a call that the profile names, or 0 */
+    struct sock_filter *filter; /* owned; kills calls of other architectures */
+    size_t count;
+};
 
 /*
- * Writes to code the instructions that go in front of the filter and returns their number, 0 if
- * there is nothing to say. The number of the instructions behind them does not matter.
+ * Joins the parts, the machine's own first. has_question: calls newer than any the profile names
+ * answer ENOSYS. The result is in program->filter, owned by the caller.
  */
-size_t seccomp_stub_write(const struct seccomp_head *head,
-                          struct sock_filter code[SECCOMP_STUB_MAX]);
+int seccomp_parts_join(const struct seccomp_part *parts, size_t part_count, bool has_question,
+                       struct sock_fprog *program, struct error *error);
 
 #endif

@@ -50,6 +50,11 @@ int open_in_root(int directory, const char *path, int flags, mode_t mode)
     return open_resolved(directory, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
+int open_in_root_nofollow(int directory, const char *path, int flags, mode_t mode)
+{
+    return open_resolved(directory, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+}
+
 int open_without_links(const char *path, int flags)
 {
     return open_resolved(AT_FDCWD, path, flags, 0, RESOLVE_NO_SYMLINKS);

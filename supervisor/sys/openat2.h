@@ -23,6 +23,12 @@ int open_beneath_nofollow(int directory, const char *path, int flags, mode_t mod
  */
 int open_in_root(int directory, const char *path, int flags, mode_t mode);
 
+/*
+ * The same, and no symbolic link at all is followed: -ELOOP. What comes out lies where path says,
+ * word by word, unless path has a "..".
+ */
+int open_in_root_nofollow(int directory, const char *path, int flags, mode_t mode);
+
 /* Opens an absolute path in which no component may be a symbolic link: -ELOOP. */
 int open_without_links(const char *path, int flags);
 

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RUNTIME_MOUNTS_INTERNAL_H
+#define RUNTIME_MOUNTS_INTERNAL_H
+
+/*
+ * What the files of the mounts share; nobody else includes it but their unit tests.
+ *
+ * In the parent:          plan_root.c, plan_mounts.c, plan_devices.c, plan_explain_mounts.c (messages)
+ * In the new process:     init_root.c, init_target.c (mount points), init_mounts.c,
+ *                         init_cgroups.c, init_copyup.c, init_devices.c, init_mask.c
+ *
+ * The image is hostile, whoever wrote it may still be writing to it, and the two sides above meet
+ * it in three ways only: a path is resolved below root_fd by openat2(2), a mount is moved onto the
+ * descriptor that came out, and what the runtime itself relies on (null devices, /dev) lies in a
+ * tmpfs that nobody else has ever had.
+ *
+ * Functions named init_* and mounts_* make system calls only: no allocation, no lock, no stdio.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "supervisor/runtime/plan.h"
+
+/* Of plan->device_fds: the tmpfs that the devices to be bound stand in, "0", "1" ... and "null". */
+#define DEVICE_STORE 0
+#define DEVICE_NULL  "null"
+
+/* ---- paths: what they say, not where they lead ---- */
+
+/* Whether a path, cleaned of "//" and "/./", is the absolute path top, or lies below it. */
+bool mounts_path_is(const char *path, const char *top);
+bool mounts_path_is_below(const char *path, const char *top);
+/* Whether there is a ".." in it, so that it cannot be judged by its text. */
+bool mounts_path_climbs(const char *path);
+
+/* ---- devices ---- */
+
+#define DEFAULT_DEVICES 6
+
+/*
+ * The device with an index of STEP_DEVICE. False for a default one that the config has a device of
+ * its own in the place of, and for those that are not nodes here (/dev/ptmx is a link).
+ */
+bool mounts_device(const struct config *config, size_t index, struct config_device *device);
+/* Whether the parent put it into the tmpfs of /dev, so that nothing is left to do. */
+bool mounts_device_is_own(const struct plan *plan, const struct config_device *device);
+/* Index of the mount that is the container's /dev, or -1. */
+int mounts_dev_index(const struct config *config);
+/* Whether /dev is the host's, in which nothing may be made. */
+bool mounts_dev_is_host(const struct config *config);
+/* A device's name in the store: its index in digits. Buffer of 16 bytes. */
+void mounts_store_name(size_t index, char *name);
+/* The links of runtime-linux.md and ptmx; false past the end. */
+bool mounts_dev_link(size_t i, const char **name, const char **target);
+
+/* Fills /dev's tmpfs, and the store for devices that belong elsewhere. */
+int plan_prepare_dev(struct plan *plan, struct planned_mount *planned, struct error *error);
+int plan_prepare_store(struct plan *plan, struct error *error);
+/* The sentence for a device of that index. Returns -errnum. */
+int plan_explain_device(const struct config *config, uint32_t index, int errnum,
+                        struct error *error);
+
+/* ---- the root ---- */
+
+/* Attributes and propagation of the copy of the root file system, by whichever side made it. */
+int mounts_prepare_root(const struct config *config, int root);
+
+/* ---- options ---- */
+
+/* Whether the comma-separated options have one of that key ("mode"). */
+bool mounts_has_option(const char *options, const char *key);
+/* Whether file systems are to get config->mount_label: SELinux is on. */
+bool mounts_needs_label(const struct config *config);
+
+/* ---- the new process ---- */
+
+/*
+ * Opens what a mount point's path leads to below the root (O_PATH), and makes what is missing of
+ * it: directories, and at the end a file if is_file. With may_follow links are followed inside the
+ * root, but neither into a procfs or sysfs (-EXDEV) nor to the root itself (-EBUSY); else they are
+ * -ELOOP.
+ */
+int init_open_target(int root, const char *path, bool is_file, bool may_follow);
+
+/* Opens the source of a bind mount in the old root, as the parent would. */
+int mounts_open_source(const char *path, bool is_strict);
+/* Copies a source as the mount asks: attributes, propagation, not idmapping. -errno. */
+int mounts_clone_source(const struct plan *plan, const struct config_mount *mount, int source);
+
+int init_attach_cgroups(const struct plan *plan, const struct config_mount *mount, int target);
+/* Copies the directory tree into another, an empty one of our own. */
+int init_copy_up(int from, int to);
+/* Opens (O_PATH) a null device of our own, which has proved to be one, to be copied. */
+int init_open_null(const struct plan *plan);
+
+#endif
