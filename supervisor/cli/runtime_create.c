@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -100,24 +99,12 @@ static void find_owner(uid_t uid, char *owner, size_t size)
     }
 }
 
-static void set_created(char *text, size_t size)
-{
-    struct timespec now;
-    struct tm parts;
-    char seconds[32];
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &parts);
-    strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(text, size, "%s.%09ldZ", seconds, now.tv_nsec);
-}
-
 static void fill_state(struct runtime_creation *creation, const char *id)
 {
     const struct config *config = creation->config;
     const struct config_namespace *pids = &config->namespaces[NAMESPACE_PID];
 
-    set_created(creation->created, sizeof(creation->created));
+    runtime_time_now(true, creation->created);
     find_owner(geteuid(), creation->owner, sizeof(creation->owner));
     creation->container.state = (struct store_state){
         .id = id,

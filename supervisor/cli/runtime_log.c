@@ -12,10 +12,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "supervisor/cli/runtime_verbs.h"
 
 static const char *const level_names[] = {
     [RUNTIME_LOG_ERROR] = "error",
@@ -128,14 +128,10 @@ static void write_line(int fd, const char *text)
 
 static void write_file(enum runtime_log_level level, const char *message)
 {
-    struct timespec now;
-    struct tm parts;
-    char stamp[32];
+    char stamp[RUNTIME_TIME_SIZE];
     _cleanup_free_ char *text = NULL;
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &parts);
-    strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &parts);
+    runtime_time_now(false, stamp);
     /* Made by jansson for the text form too: it quotes what a container may have put in. */
     json_t *json = json_string(message);
     if (!json)

@@ -7,6 +7,7 @@
 #include <seccomp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -184,6 +185,11 @@ int main(int argc, char **argv)
     struct runtime runtime = {.store.fd = -1};
     struct error error = ERROR_INIT;
     int failure = 1;
+    size_t seed;
+
+    /* Of jansson's hashes, which would read /dev/urandom: what the kernel gave us anyway. */
+    memcpy(&seed, (const void *)getauxval(AT_RANDOM), sizeof(seed));
+    json_object_seed(seed ? seed : 1);
     int status = dispatch(&runtime, argc, argv, &failure, &error);
 
     if (status < 0) {

@@ -11,7 +11,7 @@
 #include "common/cleanup.h"
 #include "common/units.h"
 
-#define PASSED_MAX 1024
+#define PASSED_MAX 64  /* PLAN_PASSED_MAX */
 #define FIRST_KEY  256 /* above every letter */
 
 enum kind {

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -9,11 +10,20 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/units.h"
 #include "supervisor/cli/runtime_verbs.h"
 #include "supervisor/sys/mount.h"
 
-/* Set while the program executes itself anew, so that it cannot do so for ever. */
+/*
+ * Set while the program executes itself anew, so that it cannot do so for ever: the number of the
+ * copy's descriptor.
+ */
 #define SEAL_MARK "_CONTAINER_RUNTIME_SEALED"
+/* Above all that a caller may want passed on. */
+#define SEAL_FD (3 + RUNTIME_PASSED_MAX)
+
+/* The copy while the program runs from it; -1: none. */
+static int seal_fd = -1;
 
 static bool is_read_only(void)
 {
@@ -22,30 +32,51 @@ static bool is_read_only(void)
     return statvfs("/proc/self/exe", &st) == 0 && (st.f_flag & ST_RDONLY);
 }
 
-int runtime_seal(char **argv, struct error *error)
+/* A copy whose descriptor stays open over execve(2). */
+static int make_copy(struct error *error)
 {
-    bool was_tried = getenv(SEAL_MARK) != NULL;
-
-    if (geteuid() != 0)
-        return 0;
-    unsetenv(SEAL_MARK);
-    if (is_read_only())
-        return 0;
-    if (was_tried)
-        return error_set(error, EPERM,
-                         "the program could not be sealed: its read-only copy is not read-only");
     _cleanup_close_ int copy =
         open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
     if (copy < 0)
-        /* Root of a user namespace only: it may neither mount nor write to the file. */
-        return errno == EPERM ? 0 : error_sys(error, errno, "seal the program: open_tree");
+        return errno == EPERM ? -EPERM : error_sys(error, errno, "seal the program: open_tree");
     int r = mount_change(copy, 0, MOUNT_ATTR_RDONLY, 0, 0, -1);
     if (r < 0)
         return error_sys(error, -r, "seal the program: mount_setattr");
-    if (setenv(SEAL_MARK, "1", 1) < 0)
-        return error_sys(error, errno, "seal the program");
+    int kept = fcntl(copy, F_DUPFD, SEAL_FD);
+    return kept < 0 ? error_sys(error, errno, "seal the program") : kept;
+}
+
+int runtime_seal(char **argv, struct error *error)
+{
+    const char *mark = getenv(SEAL_MARK);
+    char text[16];
+
+    if (geteuid() != 0)
+        return 0;
+    if (is_read_only()) {
+        uint64_t fd;
+        if (mark && parse_u64(mark, INT32_MAX, &fd) == 0 && fd >= SEAL_FD)
+            seal_fd = (int)fd;
+        unsetenv(SEAL_MARK);
+        return 0;
+    }
+    if (mark)
+        return error_set(error, EPERM,
+                         "the program could not be sealed: its read-only copy is not read-only");
+    int copy = make_copy(error);
+    if (copy < 0)
+        /* Root of a user namespace only: it may neither mount nor write to the file. */
+        return copy == -EPERM ? 0 : copy;
+    snprintf(text, sizeof(text), "%d", copy);
+    setenv(SEAL_MARK, text, 1);
     execveat(copy, "", argv, environ, AT_EMPTY_PATH);
     return error_sys(error, errno, "seal the program: execveat");
+}
+
+void runtime_seal_close(void)
+{
+    close_fd(&seal_fd);
 }
 
 void runtime_close_up(void)

@@ -14,6 +14,7 @@
  *     runtime_create.c, runtime_start.c, runtime_run.c, runtime_exec.c ...   verbs
  *     runtime_wait.c, runtime_terminal.c   the foreground: signals, exit status, terminal
  *     runtime_file.c     pid files, sockets, JSON files
+ *     runtime_time.c     the time as text
  *
  * A verb returns the exit status of the program, or a negative errno with a sentence in error.
  */
@@ -22,16 +23,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "common/error.h"
 #include "supervisor/cli/runtime_options.h"
 #include "supervisor/runtime/config.h"
 #include "supervisor/runtime/container.h"
+#include "supervisor/runtime/plan.h"
 #include "supervisor/runtime/store.h"
 
 /* How long a verb waits for another one on the same container, and for processes to die. */
 #define RUNTIME_LOCK_TIMEOUT_MS 60000
 #define RUNTIME_KILL_TIMEOUT_MS 10000
+#define RUNTIME_TIME_SIZE       40
 
 struct runtime {
     struct runtime_options options;
@@ -55,6 +59,11 @@ runtime_verb runtime_create_verb, runtime_start_verb, runtime_run_verb, runtime_
  * rights the file cannot be written anyway.
  */
 int runtime_seal(char **argv, struct error *error);
+/*
+ * Closes the copy's descriptor, at the latest the program's end does it. The kernel waits for all
+ * its processors then (a mount goes away), for half a millisecond: do it while a container runs.
+ */
+void runtime_seal_close(void);
 /* No descriptor of the caller is passed on by accident, nobody may trace us. */
 void runtime_close_up(void);
 
@@ -129,7 +138,7 @@ struct runtime_creation {
     struct container made; /* its process */
     bool is_made;
     char *bundle;
-    char created[48], owner[64];
+    char created[RUNTIME_TIME_SIZE], owner[64];
 };
 
 /*
@@ -193,6 +202,17 @@ void runtime_terminal_resize(const struct runtime_terminal *terminal);
 /* Copies what it still holds; our own terminal is again as it was. */
 void runtime_terminal_close(struct runtime_terminal *terminal);
 
+/* ---- runtime_time.c ---- */
+
+/*
+ * Now in UTC as RFC 3339 has it, with nanoseconds if wanted. strftime(3) and gmtime_r(3) would read
+ * the machine's time zone first.
+ */
+void runtime_time_now(bool has_nanoseconds, char text[RUNTIME_TIME_SIZE]);
+/* The same of any time from 1970 on. */
+void runtime_time_format(const struct timespec *time, bool has_nanoseconds,
+                         char text[RUNTIME_TIME_SIZE]);
+
 /* ---- runtime_file.c ---- */
 
 /*
@@ -214,7 +234,7 @@ int runtime_send_pidfd(const char *path, int pidfd, const char *what, struct err
 int runtime_console(const struct runtime *runtime, bool has_terminal, bool is_detached,
                     int *console, struct error *error);
 
-#define RUNTIME_PASSED_MAX 1024
+#define RUNTIME_PASSED_MAX PLAN_PASSED_MAX
 /* The descriptors to pass: those of LISTEN_FDS (sd_listen_fds(3)) and of --preserve-fds. */
 struct runtime_passed {
     int fds[RUNTIME_PASSED_MAX];

@@ -150,10 +150,10 @@ static int fill(struct store_entry *entry, const struct store_state *state, cons
     if (flock(entry->fd, LOCK_EX | LOCK_NB) < 0)
         return error_sys(error, errno, "lock the new container's directory");
     entry->is_locked = true;
-    int r = store_file_write(entry->fd, "config.json", config, config_length);
+    int r = store_file_create(entry->fd, "config.json", config, config_length);
     if (r < 0)
         return error_sys(error, -r, "write %s/%s/config.json", entry->store->path, entry->id);
-    return store_state_write(entry, state, error);
+    return store_state_create(entry, state, error);
 }
 
 static void empty(int fd)

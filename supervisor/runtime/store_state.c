@@ -33,7 +33,15 @@ static int write_all(int fd, const char *text, size_t length)
     return 0;
 }
 
-int store_file_write(int directory, const char *name, const char *text, size_t length)
+int store_file_create(int directory, const char *name, const char *text, size_t length)
+{
+    _cleanup_close_ int fd =
+        openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    return fd < 0 ? -errno : write_all(fd, text, length);
+}
+
+int store_file_replace(int directory, const char *name, const char *text, size_t length)
 {
     _cleanup_close_ int fd = openat(directory, STORE_FILE_NEW,
                                     O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -246,8 +254,9 @@ static json_t *value_of(const struct key *key, const struct store_state *state)
     return NULL;
 }
 
-int store_state_write(const struct store_entry *entry, const struct store_state *state,
-                      struct error *error)
+static int write_state(const struct store_entry *entry, const struct store_state *state,
+                       int (*write_file)(int, const char *, const char *, size_t),
+                       struct error *error)
 {
     json_t *json = json_pack("{s:i}", "version", STATE_VERSION);
     int failed = 0;
@@ -262,9 +271,21 @@ int store_state_write(const struct store_entry *entry, const struct store_state 
     if (!text)
         return error_set(error, EINVAL, "state of container \"%s\": not complete, or not UTF-8",
                          entry->id);
-    int r = store_file_write(entry->fd, "state.json", text, strlen(text));
+    int r = write_file(entry->fd, "state.json", text, strlen(text));
     return r < 0 ? error_sys(error, -r, "write %s/%s/state.json", entry->store->path, entry->id)
                  : 0;
+}
+
+int store_state_create(const struct store_entry *entry, const struct store_state *state,
+                       struct error *error)
+{
+    return write_state(entry, state, store_file_create, error);
+}
+
+int store_state_write(const struct store_entry *entry, const struct store_state *state,
+                      struct error *error)
+{
+    return write_state(entry, state, store_file_replace, error);
 }
 
 /* ---- status ---- */
