@@ -111,6 +111,26 @@ int config_read_object(const json_t *object, const char *path, const struct conf
     return 0;
 }
 
+static bool is_known(const struct config_key *keys, const char *name)
+{
+    for (; keys->name; keys++)
+        if (strcmp(keys->name, name) == 0)
+            return true;
+    return false;
+}
+
+int config_read_known(const json_t *object, const char *path, const struct config_key *keys,
+                      struct error *error)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach ((json_t *)object, name, value)
+        if (!is_known(keys, name))
+            return error_set(error, EINVAL, "%s%s%.80s: not known", path, dot(path), name);
+    return config_read_object(object, path, keys, error);
+}
+
 int config_read_strings(const json_t *array, const char *path, char ***list, struct error *error)
 {
     size_t count = json_array_size(array);

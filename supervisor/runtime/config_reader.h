@@ -58,6 +58,10 @@ struct config_key {
 int config_read_object(const json_t *object, const char *path, const struct config_key *keys,
                        struct error *error);
 
+/* The same where what is not in the table is an error: for files that are ours alone. */
+int config_read_known(const json_t *object, const char *path, const struct config_key *keys,
+                      struct error *error);
+
 /* Whether the object has the key with another value than null. */
 bool config_has(const json_t *object, const char *key);
 
