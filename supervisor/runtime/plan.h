@@ -76,10 +76,9 @@ struct plan {
                         none is needed, or the parent can make no nodes; see plan_devices.c */
     size_t device_fd_count;
 
-    char **env;         /* of the process, with HOME; NULL: process->env is whole. The list and its
-                           first string are owned */
-    char **exec_paths;  /* candidates for exec, in order, NULL-terminated */
-    char *sysctl_paths; /* "net/ipv4/ip_forward\0...", below sys/ of a procfs, one a sysctl */
+    char **env;        /* of the process, with HOME; NULL: process->env is whole. The list and its
+                          first string are owned */
+    char **exec_paths; /* candidates for exec, in order, NULL-terminated */
     int stdio[3];
     int passed[PLAN_PASSED_MAX]; /* become descriptors 3, 4 ... */
     size_t passed_count;
