@@ -344,14 +344,24 @@ static void test_network_and_rdma(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
         if (driver->home[__builtin_ctz(cases[i].controller)] < 0)
             refuse(cgroup, &cases[i].resources, -EOPNOTSUPP, cases[i].name);
-    if (driver->home[__builtin_ctz(CGROUP_NET_CLS)] >= 0)
+    if (driver->home[__builtin_ctz(CGROUP_NET_CLS)] >= 0) {
         apply(cgroup, &cases[0].resources);
-    if (driver->home[__builtin_ctz(CGROUP_NET_PRIO)] >= 0)
+        assert_file(cgroup, CGROUP_NET_CLS, "net_cls.classid", NULL, "1");
+    }
+    if (driver->home[__builtin_ctz(CGROUP_NET_PRIO)] >= 0) {
+        char text[4096];
         apply(cgroup, &cases[1].resources);
+        assert_int_equal(cgroup_file_read(directory_of(cgroup, CGROUP_NET_PRIO),
+                                          "net_prio.ifpriomap", text, sizeof(text)),
+                         0);
+        assert_non_null(strstr(text, "lo 5"));
+    }
     if (driver->home[__builtin_ctz(CGROUP_RDMA)] >= 0) /* there is no such device */
         assert_true(cgroup_apply(cgroup, &cases[2].resources, &error) < 0);
     /* A class of 0 is what every group has. */
     apply(cgroup, &(struct cgroup_resources){.has_network_class = true});
+    if (driver->home[__builtin_ctz(CGROUP_NET_CLS)] >= 0)
+        assert_file(cgroup, CGROUP_NET_CLS, "net_cls.classid", NULL, "0");
     destroy(cgroup);
 }
 
