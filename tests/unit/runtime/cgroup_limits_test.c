@@ -492,6 +492,17 @@ static int body_enter(void *context)
     return others;
 }
 
+static size_t count_lines(const char *path)
+{
+    _cleanup_fclose_ FILE *file = fopen(path, "re");
+    char line[PATH_MAX];
+    size_t count = 0;
+
+    while (fgets(line, sizeof(line), file))
+        count++;
+    return count;
+}
+
 static void test_enter(void **state)
 {
     struct cgroup *cgroup = create("entry");
@@ -510,9 +521,8 @@ static void test_enter(void **state)
         int others = WEXITSTATUS(wait_for(pid));
         cgroup_entry_close(&entry);
         assert_int_equal(count_descriptors(), before);
-        if (!is_born) { /* hierarchies that are not mounted here stay as they are */
-            assert_in_range(others, 0, 20 - driver->count);
-        }
+        if (!is_born) /* hierarchies that are not mounted here stay as they are */
+            assert_int_equal(others, count_lines("/proc/self/cgroup") - driver->count);
     }
     destroy(cgroup);
 }
@@ -582,7 +592,7 @@ static void test_stats(void **state)
     for (int i = 0; i < 100; i++) {
         usleep(100000);
         assert_int_equal(cgroup_stats_read(cgroup, &stats, &error), 0);
-        if (stats.throttled_periods > 0)
+        if (stats.throttled_periods > 0 && stats.memory.usage >= 4 * MIB)
             break;
         cgroup_stats_clear(&stats);
     }

@@ -229,6 +229,13 @@ static void test_program_refuses(void **state)
          "not the name of a scope"},
         {"{\"action\":\"stop\",\"unit\":\"x.scope\"}", "timeout_ms"},
         {"{\"action\":\"start\",\"unit\":\"x.scope\",\"timeout_ms\":1000}", "needs a pid"},
+        {"{\"action\":\"set\",\"unit\":\"x.scope\",\"timeout_ms\":1000,\"properties\":"
+         "[{\"name\":\"TasksMax\",\"type\":\"t\",\"value\":1},"
+         "{\"name\":\"ExecStopPost\",\"type\":\"s\",\"value\":\"/bin/sh\"}]}",
+         "\\\"ExecStopPost\\\" of type \\\"s\\\" is not allowed"},
+        {"{\"action\":\"set\",\"unit\":\"x.scope\",\"timeout_ms\":1000,\"properties\":"
+         "[{\"name\":\"TasksMax\",\"type\":\"s\",\"value\":\"1\"}]}",
+         "is not allowed"},
         {"{\"action\":\"reboot\",\"unit\":\"x.scope\",\"timeout_ms\":1000}",
          "is not start, set or stop"},
     };
