@@ -436,8 +436,15 @@ int main(void)
         cmocka_unit_test(test_scope),
     };
 
+    /* build/unit/runtime/cgroup_scope_test stands three levels below build. */
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof(path) / 2);
+    for (int i = 0; i < 3 && length > 0; i++)
+        while (length > 0 && path[--length] != '/')
+            ;
+    snprintf(path + (length > 0 ? length : 0), sizeof(path) / 2, "/container-runtime-systemd");
     helper.path = getenv("SYSTEMD_HELPER");
     if (!helper.path)
-        helper.path = "build/container-runtime-systemd";
+        helper.path = path;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
