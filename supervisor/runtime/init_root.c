@@ -95,7 +95,8 @@ static int change_root_in_place(void)
 
 /*
  * pivot_root(2), "pivot_root(".", ".")": the old root ends up stacked on the new one and is
- * detached from there, so no directory of the image is needed to hold it.
+ * detached from there, so no directory of the image is needed to hold it. The store, where there is
+ * one, is still stacked on the old root and goes first.
  */
 int init_change_root(const struct plan *plan)
 {
@@ -106,6 +107,8 @@ int init_change_root(const struct plan *plan)
     int r = pivot_root_to(".", ".");
     if (r < 0)
         return r;
+    if (plan->device_fds && umount2(".", MNT_DETACH) < 0)
+        return -errno;
     if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
         return -errno;
     return 0;
