@@ -7,7 +7,7 @@
  *     route      ContainerRoute                  status   /container-status and its formats
  *     plan,tree  which script or file            admin    POST actions
  *     static     a tenant's plain files          reply    small answers
- *     form, query, origin, path, text, sha256, tree: no httpd inside, unit-tested
+ *     form, query, origin, path, text, tree: no httpd inside, unit-tested
  */
 #include <httpd.h>
 

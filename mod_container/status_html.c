@@ -6,9 +6,9 @@
 #include <http_protocol.h>
 #include <string.h>
 
+#include "common/sha256.h"
 #include "common/units.h"
 #include "mod_container/reply.h"
-#include "mod_container/sha256.h"
 #include "mod_container/status.h"
 
 #define LETTERS_A_LINE 64

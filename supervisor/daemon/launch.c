@@ -143,7 +143,7 @@ static int compile(struct launch *launch, struct error *error)
         .has_listen_socket = service->listen_fd >= 0,
     };
     int r = oci_compile(service->spec, &facts, &launch->json, error);
-    return r < 0 ? r : config_read(launch->json, &launch->config, error);
+    return r < 0 ? r : config_read(launch->json, NULL, &launch->config, error);
 }
 
 /* Most tenants have the same profile: it is compiled once. */
@@ -169,7 +169,7 @@ static int make_cgroup(struct launch *launch, struct error *error)
 
     int r = cgroup_create(service->engine->cgroups, service->cgroup_path, &service->cgroup, error);
     if (r == 0)
-        r = cgroup_apply(service->cgroup, &launch->config->resources, error);
+        r = cgroup_apply(service->cgroup, launch->config->resources, error);
     if (r < 0)
         return r;
     cgroup_sample(service->cgroup, &sample);
@@ -187,6 +187,7 @@ static int create_process(struct launch *launch, struct error *error)
     if (r < 0)
         return r;
     const struct container_request request = {
+        .id = service->id,
         .config = launch->config,
         .driver = engine->cgroups,
         .cgroup = service->cgroup,
@@ -194,6 +195,9 @@ static int create_process(struct launch *launch, struct error *error)
         .stdio = {engine->null_fd, launch->write_ends[0], launch->write_ends[1]},
         .passed = &service->listen_fd,
         .passed_count = service->listen_fd >= 0 ? 1 : 0,
+        .console_fd = -1,
+        .start_listener = -1,
+        .has_new_keyring = true,
         .has_strict_sources = true,
     };
     r = container_create(&request, &service->container, error);
@@ -238,7 +242,7 @@ static int run_steps(struct launch *launch, struct error *error)
     if (r == 0)
         r = service_watch(service, error);
     if (r == 0) {
-        r = container_start(&service->container, error);
+        r = container_start(&service->container, launch->config, error);
         service->has_container = r == 0;
     }
     return r;
@@ -292,7 +296,7 @@ void service_teardown(struct service *service)
 
     service->pid_source = sd_event_source_disable_unref(service->pid_source);
     close_fd(&service->container.pidfd);
-    close_fd(&service->container.status_fd);
+    close_fd(&service->container.start_fd);
     service->has_container = false;
     if (service->log)
         logfile_finish(service->log);

@@ -471,7 +471,7 @@ int service_new(struct engine *engine, const char *tenant, struct spec_reference
     made->slot = UINT32_MAX;
     made->listen_fd = -1;
     /* A start may fail before there is a container; then 0 would be taken for its descriptor. */
-    made->container = (struct container){.pid = -1, .pidfd = -1, .status_fd = -1};
+    made->container = (struct container)CONTAINER_INIT;
     made->state = CONTAINER_STOPPED;
     made->state_since_usec = clock_boottime_usec();
     snprintf(made->tenant, sizeof(made->tenant), "%s", tenant);

@@ -98,7 +98,7 @@ static int read_network(const json_t *object, struct settings *settings, struct 
         {NULL, 0, NULL, false},
     };
 
-    int r = config_read_object(object, "network", keys, error);
+    int r = config_read_known(object, "network", keys, error);
     if (r == 0 && namespace && strcmp(namespace, "host") != 0 &&
         strcmp(namespace, "private") != 0 && namespace[0] != '/')
         r = error_set(error, EINVAL,
@@ -133,7 +133,7 @@ static int read_defaults(const json_t *object, struct settings *settings, struct
         {NULL, 0, NULL, false},
     };
 
-    int r = config_read_object(object, "defaults", keys, error);
+    int r = config_read_known(object, "defaults", keys, error);
     if (r == 0)
         r = take_size("defaults.memory", memory, 4 << 20, &settings->default_memory_bytes, error);
     if (r == 0 && cpus &&
@@ -157,7 +157,7 @@ static int read_log(const json_t *object, struct settings *settings, struct erro
         {NULL, 0, NULL, false},
     };
 
-    int r = config_read_object(object, "log", keys, error);
+    int r = config_read_known(object, "log", keys, error);
     if (r == 0)
         r = take_size("log.max_size", max_size, 4096, &settings->log_max_bytes, error);
     if (r == 0)
@@ -187,7 +187,7 @@ static int read_cgroup(const json_t *object, struct settings *settings, struct e
         {NULL, 0, NULL, false},
     };
 
-    int r = config_read_object(object, "cgroup", keys, error);
+    int r = config_read_known(object, "cgroup", keys, error);
     if (r < 0 || !parent || !*parent)
         return r;
     r = check_cgroup_parent(parent, error);
@@ -205,7 +205,7 @@ static int read_id_range(const json_t *object, struct settings *settings, struct
         {NULL, 0, NULL, false},
     };
 
-    int r = config_read_object(object, "id_range", keys, error);
+    int r = config_read_known(object, "id_range", keys, error);
     if (r == 0)
         r = take_number("id_range.start", start, 65536, INT64_C(4294901760), &settings->id_start,
                         error);
@@ -232,7 +232,7 @@ static int read_file(const json_t *json, struct settings *settings, struct error
         {NULL, 0, NULL, false},
     };
 
-    int r = config_read_object(json, "", keys, error);
+    int r = config_read_known(json, "", keys, error);
     if (r == 0)
         r = take_text("web_group", web_group, settings->web_group, sizeof(settings->web_group),
                       error);

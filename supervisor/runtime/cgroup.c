@@ -11,8 +11,9 @@
 
 #include "common/cleanup.h"
 
-/* What is handed down the v2 tree where it is to be had. */
+/* What every v2 group gets where it is to be had; cgroup_enable() hands down the rest on demand. */
 #define V2_WANTED (CGROUP_CPU | CGROUP_MEMORY | CGROUP_PIDS | CGROUP_IO)
+#define CPUS_MAX  4096 /* a list of CPUs or memory nodes: a page (kernfs) */
 
 /* ---- paths ---- */
 
@@ -39,24 +40,32 @@ const char *cgroup_hierarchy_name(const struct cgroup_hierarchy *hierarchy)
     return hierarchy->mount.is_v2 ? "cgroup2" : hierarchy->mount.options;
 }
 
-/* ---- create and open ---- */
+/* ---- the controllers of a v2 group ---- */
+
+/* What of wanted the list in the file does not have. */
+static int missing_in(int directory, const char *file, unsigned wanted, unsigned *missing)
+{
+    char text[512];
+    int r = cgroup_file_read(directory, file, text, sizeof(text));
+
+    *missing = r < 0 ? 0 : wanted & ~cgroup_controllers_parse(text, " \n");
+    return r;
+}
 
 /*
  * Hands the controllers of a v2 group down to its children. One that cannot be is no error here:
  * its files will be missing, and then the limit that needs them says so.
  */
-static int enable_controllers(int directory, struct error *error)
+static int hand_down(int directory, unsigned wanted, struct error *error)
 {
-    char available[512], enabled[512];
-    int r = cgroup_file_read(directory, "cgroup.controllers", available, sizeof(available));
+    unsigned unavailable, missing = 0;
+    int r = missing_in(directory, "cgroup.controllers", wanted, &unavailable);
 
     if (r == 0)
-        r = cgroup_file_read(directory, "cgroup.subtree_control", enabled, sizeof(enabled));
+        r = missing_in(directory, "cgroup.subtree_control", wanted & ~unavailable, &missing);
     if (r < 0)
         return error_sys(error, -r, "read cgroup.controllers");
-    unsigned missing = cgroup_controllers_parse(available, " \n") & V2_WANTED &
-                       ~cgroup_controllers_parse(enabled, " \n");
-    for (unsigned bit = 1; bit <= missing; bit <<= 1) {
+    for (unsigned bit = 1; bit && bit <= missing; bit <<= 1) {
         if (!(missing & bit))
             continue;
         char text[32];
@@ -72,10 +81,54 @@ static int enable_controllers(int directory, struct error *error)
     return 0;
 }
 
+/* ---- the cpuset of a v1 group ---- */
+
+/* A v1 group takes no task before it has CPUs and memory nodes: the parent's, at first. */
+static int copy_cpuset(int parent, int child, struct error *error)
+{
+    static const char *const files[] = {"cpuset.cpus", "cpuset.mems"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+        char text[CPUS_MAX];
+        int r = cgroup_file_read(child, files[i], text, sizeof(text));
+        if (r == 0 && text[0] != '\0' && text[0] != '\n')
+            continue;
+        if (r == 0)
+            r = cgroup_file_read(parent, files[i], text, sizeof(text));
+        if (r == 0)
+            r = cgroup_file_write(child, files[i], text);
+        if (r < 0)
+            return error_sys(error, -r, "copy the parent's %s", files[i]);
+    }
+    return 0;
+}
+
+/* ---- create and open ---- */
+
 /* What make_path() made: the last count parts of the first length bytes of the path. */
 struct made {
     size_t length, count;
 };
+
+/* Before a group is made in parent: what its child can have is settled there. */
+static int prepare_parent(const struct cgroup_hierarchy *hierarchy, int parent, struct error *error)
+{
+    return hierarchy->mount.is_v2 ? hand_down(parent, V2_WANTED, error) : 0;
+}
+
+/*
+ * After: is_new says whether this call made it. Groups that are to have children hand their
+ * cpuset on by themselves, so that only the first of a path is copied here.
+ */
+static int finish_child(const struct cgroup_hierarchy *hierarchy, int parent, int child,
+                        bool is_new, bool is_inner, struct error *error)
+{
+    if (hierarchy->mount.is_v2 || !(hierarchy->mount.controllers & CGROUP_CPUSET))
+        return 0;
+    if (is_new && is_inner)
+        cgroup_file_write(child, "cgroup.clone_children", "1"); /* else each is copied to */
+    return copy_cpuset(parent, child, error);
+}
 
 /* Makes path part by part below the root. Returns the directory or a negative errno. */
 static int make_path(const struct cgroup_hierarchy *hierarchy, const char *path, struct made *made,
@@ -85,25 +138,30 @@ static int make_path(const struct cgroup_hierarchy *hierarchy, const char *path,
     const char *at = path;
     char name[NAME_MAX + 1];
 
-    *made = (struct made){0};
     while (directory >= 0 && *at) {
         size_t length = strcspn(at + 1, "/");
         memcpy(name, at + 1, length);
         name[length] = '\0';
-        if (hierarchy->mount.is_v2) {
-            int r = enable_controllers(directory, error);
-            if (r < 0)
-                return error_wrap(error, "cgroup %.*s", at == path ? 1 : (int)(at - path), path);
-        }
+        int r = prepare_parent(hierarchy, directory, error);
+        if (r < 0)
+            return error_wrap(error, "cgroup %.*s", at == path ? 1 : (int)(at - path), path);
         at += 1 + length;
-        if (mkdirat(directory, name, 0755) == 0)
+        bool is_new = mkdirat(directory, name, 0755) == 0;
+        if (is_new)
             *made = (struct made){.length = (size_t)(at - path), .count = made->count + 1};
         else if (errno != EEXIST)
             return error_sys(error, errno, "create cgroup %s (%s)", path,
                              cgroup_hierarchy_name(hierarchy));
         int child = openat(directory, name, CGROUP_DIRECTORY_FLAGS);
+        if (child >= 0)
+            r = finish_child(hierarchy, directory, child, is_new, *at != '\0', error);
+        int failed = errno;
         close_fd(&directory);
         directory = child;
+        errno = failed;
+        if (r < 0)
+            return error_wrap(error, "cgroup %.*s (%s)", (int)(at - path), path,
+                              cgroup_hierarchy_name(hierarchy));
     }
     if (directory < 0)
         return error_sys(error, errno, "open cgroup %s (%s)", path,
@@ -119,6 +177,34 @@ static void unmake_path(int root, const char *path, const struct made *made)
     snprintf(buffer, sizeof(buffer), "%.*s", (int)made->length, path);
     for (size_t i = 0; i < made->count && unlinkat(root, buffer + 1, AT_REMOVEDIR) == 0; i++)
         *strrchr(buffer, '/') = '\0';
+}
+
+/*
+ * The usual case in few calls: the parents are there and can have what is wanted. -EAGAIN when the
+ * long way has to be taken, with the group made or not.
+ */
+static int make_last(const struct cgroup_hierarchy *hierarchy, const char *path, struct made *made,
+                     struct error *error)
+{
+    unsigned missing = 0;
+
+    if (mkdirat(hierarchy->root, path + 1, 0755) < 0)
+        return -EAGAIN;
+    *made = (struct made){.length = strlen(path), .count = 1};
+    _cleanup_close_ int directory = openat(hierarchy->root, path + 1, CGROUP_DIRECTORY_FLAGS);
+    if (directory < 0)
+        return error_sys(error, errno, "open cgroup %s (%s)", path,
+                         cgroup_hierarchy_name(hierarchy));
+    if (hierarchy->mount.is_v2) {
+        missing_in(directory, "cgroup.controllers", V2_WANTED & hierarchy->mount.controllers,
+                   &missing);
+    } else if (hierarchy->mount.controllers & CGROUP_CPUSET) {
+        char text[CPUS_MAX];
+        if (cgroup_file_read(directory, "cpuset.cpus", text, sizeof(text)) < 0 || text[0] == '\n' ||
+            cgroup_file_read(directory, "cpuset.mems", text, sizeof(text)) < 0 || text[0] == '\n')
+            missing = CGROUP_CPUSET;
+    }
+    return missing ? -EAGAIN : steal_fd(&directory);
 }
 
 static struct cgroup *new_handle(struct cgroup_driver *driver, const char *path)
@@ -151,14 +237,41 @@ int cgroup_create(struct cgroup_driver *driver, const char *path, struct cgroup 
     if (!cgroup)
         return error_sys(error, ENOMEM, "cgroup %s", path);
     for (size_t i = 0; i < driver->count; i++) {
-        cgroup->directories[i] = make_path(&driver->hierarchies[i], path, &made[i], error);
-        if (cgroup->directories[i] >= 0)
+        made[i] = (struct made){0};
+        int fd = make_last(&driver->hierarchies[i], path, &made[i], error);
+        if (fd == -EAGAIN)
+            fd = make_path(&driver->hierarchies[i], path, &made[i], error);
+        cgroup->directories[i] = fd;
+        if (fd >= 0)
             continue;
         for (size_t j = 0; j <= i; j++)
             unmake_path(driver->hierarchies[j].root, path, &made[j]);
-        return cgroup->directories[i];
+        return fd;
     }
     *out = steal_ptr(cgroup);
+    return 0;
+}
+
+int cgroup_enable(const struct cgroup *cgroup, unsigned controllers, struct error *error)
+{
+    const struct cgroup_driver *driver = cgroup->driver;
+    unsigned missing;
+    int group = cgroup_clone_fd(cgroup);
+
+    if (group < 0 || missing_in(group, "cgroup.controllers", controllers, &missing) < 0 || !missing)
+        return 0;
+    const char *path = cgroup->path;
+    char parent[PATH_MAX];
+    for (const char *at = path; at; at = strchr(at + 1, '/')) {
+        snprintf(parent, sizeof(parent), ".%.*s", (int)(at - path), path);
+        _cleanup_close_ int directory =
+            openat(driver->hierarchies[driver->v2].root, parent, CGROUP_DIRECTORY_FLAGS);
+        int r = directory < 0 ? error_sys(error, errno, "open") : 0;
+        if (r == 0)
+            r = hand_down(directory, missing, error);
+        if (r < 0)
+            return error_wrap(error, "cgroup %.*s", at == path ? 1 : (int)(at - path), path);
+    }
     return 0;
 }
 
@@ -198,109 +311,6 @@ void cgroup_close(struct cgroup *cgroup)
         close_fd(&cgroup->figures[i].fd);
     free(cgroup->path);
     free(cgroup);
-}
-
-/* ---- limits ---- */
-
-enum wanted {
-    WANTED_NOT = 0,
-    WANTED_UNLIMITED, /* only "no limit": true where nothing can limit */
-    WANTED_LIMIT,
-};
-
-static enum wanted wants(int64_t value)
-{
-    return value == 0 ? WANTED_NOT : value < 0 ? WANTED_UNLIMITED : WANTED_LIMIT;
-}
-
-static enum wanted wants_most(enum wanted a, enum wanted b)
-{
-    return a > b ? a : b;
-}
-
-static enum wanted wants_memory(const struct cgroup_resources *resources)
-{
-    return wants_most(
-        wants(resources->memory_limit),
-        wants_most(wants(resources->memory_swap), wants(resources->memory_reservation)));
-}
-
-static enum wanted wants_cpu(const struct cgroup_resources *resources)
-{
-    if (resources->cpu_shares || resources->cpu_period)
-        return WANTED_LIMIT;
-    return wants(resources->cpu_quota);
-}
-
-static enum wanted wants_pids(const struct cgroup_resources *resources)
-{
-    return wants(resources->pids_limit);
-}
-
-static enum wanted wants_io(const struct cgroup_resources *resources)
-{
-    return resources->io_weight || resources->throttle_count ? WANTED_LIMIT : WANTED_NOT;
-}
-
-static enum wanted wants_devices(const struct cgroup_resources *resources)
-{
-    return resources->device_count ? WANTED_LIMIT : WANTED_NOT;
-}
-
-static const struct {
-    const char *key; /* below linux.resources of an OCI config */
-    enum cgroup_controller controller;
-    enum wanted (*wanted)(const struct cgroup_resources *resources);
-} limits[LIMIT_COUNT] = {
-    [LIMIT_MEMORY] = {"memory", CGROUP_MEMORY, wants_memory},
-    [LIMIT_CPU] = {"cpu", CGROUP_CPU, wants_cpu},
-    [LIMIT_PIDS] = {"pids", CGROUP_PIDS, wants_pids},
-    [LIMIT_IO] = {"blockIO", CGROUP_IO, wants_io},
-    [LIMIT_DEVICES] = {"devices", CGROUP_DEVICES, wants_devices},
-};
-
-/* What both versions demand alike. */
-static int check_resources(const struct cgroup_resources *resources, struct error *error)
-{
-    if (resources->memory_swap > 0 && resources->memory_limit <= 0)
-        return error_set(error, EINVAL,
-                         "memory.swap: it counts memory and swap together and needs memory.limit");
-    if (resources->memory_swap > 0 && resources->memory_swap < resources->memory_limit)
-        return error_set(error, EINVAL,
-                         "memory.swap: %lld is below memory.limit %lld; it counts memory and swap "
-                         "together",
-                         (long long)resources->memory_swap, (long long)resources->memory_limit);
-    if (resources->io_weight && (resources->io_weight < 10 || resources->io_weight > 1000))
-        return error_set(error, EINVAL, "blockIO.weight: %u is not from 10 to 1000",
-                         resources->io_weight);
-    return 0;
-}
-
-int cgroup_apply(struct cgroup *cgroup, const struct cgroup_resources *resources,
-                 struct error *error)
-{
-    const struct cgroup_driver *driver = cgroup->driver;
-    int r = check_resources(resources, error);
-
-    for (int i = 0; r == 0 && i < LIMIT_COUNT; i++) {
-        enum wanted wanted = limits[i].wanted(resources);
-        int home = driver->home[__builtin_ctz(limits[i].controller)];
-        if (wanted == WANTED_NOT || (home < 0 && wanted == WANTED_UNLIMITED))
-            continue;
-        if (home < 0)
-            r = error_set(
-                error, EOPNOTSUPP,
-                "%s: this limit needs the cgroup controller \"%s\", which this machine does "
-                "not have; boot it with the controller or leave the limit out",
-                limits[i].key,
-                cgroup_controller_name(limits[i].controller, driver->mode == CGROUP_V2));
-        else if (cgroup->directories[home] < 0)
-            r = error_set(error, ENOENT, "%s: the group is not in the hierarchy %s", limits[i].key,
-                          cgroup_hierarchy_name(&driver->hierarchies[home]));
-        else
-            r = driver->hierarchies[home].ops->set[i](cgroup->directories[home], resources, error);
-    }
-    return r < 0 ? error_wrap(error, "cgroup %s: linux.resources", cgroup->path) : 0;
 }
 
 /* ---- entry ---- */

@@ -13,6 +13,7 @@
  * by path twice.
  */
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,14 +36,56 @@ enum cgroup_controller {
     CGROUP_DEVICES = 1 << 5,
     CGROUP_FREEZER = 1 << 6,
     CGROUP_CPUSET = 1 << 7,
+    CGROUP_HUGETLB = 1 << 8,
+    CGROUP_NET_CLS = 1 << 9,
+    CGROUP_NET_PRIO = 1 << 10,
+    CGROUP_PERF_EVENT = 1 << 11,
+    CGROUP_RDMA = 1 << 12,
+    CGROUP_MISC = 1 << 13,
 };
 
 struct cgroup_driver;
 struct cgroup;
 
+enum cgroup_throttle_kind {
+    CGROUP_READ_BPS,
+    CGROUP_WRITE_BPS,
+    CGROUP_READ_IOPS,
+    CGROUP_WRITE_IOPS,
+    CGROUP_THROTTLE_KINDS,
+};
+
 struct cgroup_throttle {
+    enum cgroup_throttle_kind kind;
     unsigned major, minor;
-    uint64_t read_bps, write_bps, read_iops, write_iops; /* 0: no limit */
+    uint64_t rate; /* bytes or operations a second; 0: no limit */
+};
+
+struct cgroup_weight {
+    unsigned major, minor;
+    uint16_t weight, leaf_weight; /* 10..1000; 0: not given */
+};
+
+struct cgroup_hugepage {
+    char page_size[16]; /* "2MB", as the kernel's files are named */
+    uint64_t limit;     /* bytes */
+};
+
+struct cgroup_priority {
+    char interface[IF_NAMESIZE];
+    uint32_t priority;
+};
+
+struct cgroup_rdma {
+    char device[64];
+    bool has_handles, has_objects;
+    uint32_t handles, objects;
+};
+
+/* A file of the v2 group and what goes into it, line by line. */
+struct cgroup_unified {
+    const char *file;
+    const char *value;
 };
 
 struct cgroup_device_rule {
@@ -53,18 +96,50 @@ struct cgroup_device_rule {
     char access[4]; /* of "rwm" */
 };
 
-/* What linux.resources of an OCI config asks for, with its conversions still to be done. */
+/*
+ * What linux.resources of an OCI config asks for, with its conversions still to be done. Zeros ask
+ * for nothing. resources_read() (resources.h) makes one that owns what its pointers lead to; the
+ * functions here only read it.
+ */
 struct cgroup_resources {
     int64_t memory_limit;       /* bytes; 0: not given, -1: no limit */
-    int64_t memory_reservation; /* bytes; 0: not given */
+    int64_t memory_reservation; /* the same */
     int64_t memory_swap; /* memory + swap in bytes, as OCI and v1 count; 0: not given, -1: none */
-    uint64_t cpu_shares; /* 0: not given; v1 scale 2..262144 */
-    int64_t cpu_quota;   /* usec per period; 0: not given, -1: none */
-    uint64_t cpu_period; /* usec; 0: 100000 */
-    int64_t pids_limit;  /* 0: not given, -1: no limit */
-    uint16_t io_weight;  /* 10..1000; 0: not given */
+    bool has_swappiness;
+    uint64_t swappiness; /* 0..100 */
+    bool has_oom_killer; /* whether is_oom_killer_disabled was given */
+    bool is_oom_killer_disabled;
+    bool
+        is_usage_checked; /* refuse a memory_limit below what is used (the v1 kernel always does) */
+    uint64_t cpu_shares;  /* 0: not given; v1 scale 2..262144 */
+    int64_t cpu_quota;    /* usec per period; 0: not given, -1: none */
+    uint64_t cpu_period;  /* usec; 0: not given, the kernel's is 100000 */
+    bool has_cpu_burst;
+    uint64_t cpu_burst;           /* usec */
+    int64_t cpu_realtime_runtime; /* usec; 0: not given */
+    uint64_t cpu_realtime_period; /* usec; 0: not given */
+    bool has_cpu_idle;
+    int64_t cpu_idle;        /* 0 or 1 */
+    const char *cpus;        /* "0-3,7"; NULL: not given */
+    const char *mems;        /* the same of memory nodes */
+    bool has_pids_limit;     /* 0 is a limit */
+    int64_t pids_limit;      /* below 0: no limit */
+    uint16_t io_weight;      /* 10..1000; 0: not given */
+    uint16_t io_leaf_weight; /* the same */
+    const struct cgroup_weight *weights;
+    size_t weight_count;
     const struct cgroup_throttle *throttles;
     size_t throttle_count;
+    const struct cgroup_hugepage *hugepages;
+    size_t hugepage_count;
+    bool has_network_class;
+    uint32_t network_class;
+    const struct cgroup_priority *priorities;
+    size_t priority_count;
+    const struct cgroup_rdma *rdma;
+    size_t rdma_count;
+    const struct cgroup_unified *unified;
+    size_t unified_count;
     const struct cgroup_device_rule *devices; /* in order */
     size_t device_count;
 };
@@ -136,8 +211,10 @@ int cgroup_open(struct cgroup_driver *driver, const char *path, struct cgroup **
 void cgroup_close(struct cgroup *cgroup);
 
 /*
- * Sets limits. A limit whose controller the machine lacks is -EOPNOTSUPP with a message that names
- * the limit and the controller: a container never gets more because a controller is missing.
+ * Sets what resources asks for and leaves the rest as it is, so that it serves a new group and the
+ * update of a running container alike. NULL asks for nothing. A limit whose controller the machine
+ * lacks is -EOPNOTSUPP with a message that names the limit and the controller: a container never
+ * gets more because a controller is missing. On an error some limits may be set already.
  */
 int cgroup_apply(struct cgroup *cgroup, const struct cgroup_resources *resources,
                  struct error *error);
@@ -146,6 +223,32 @@ int cgroup_apply(struct cgroup *cgroup, const struct cgroup_resources *resources
 int cgroup_clone_fd(const struct cgroup *cgroup);
 /* Moves a process into the group in every hierarchy (the v2 tree too: harmless after the clone). */
 int cgroup_attach(struct cgroup *cgroup, pid_t pid, struct error *error);
+
+/*
+ * The way into a group for a process that goes itself. Moving another process takes the kernel's
+ * lock over all threads of the machine, which after some idle time costs an RCU grace period
+ * (10 ms and more); a thread that moves itself on v1 does not.
+ */
+#define CGROUP_ENTRY_MAX 20
+
+struct cgroup_entry {
+    int fds[CGROUP_ENTRY_MAX]; /* close-on-exec */
+    size_t count;
+};
+
+/*
+ * Opens the files to write to, with the caller's permissions, for a process that is to enter. With
+ * is_born_in_v2 it is there in the v2 tree already (CLONE_INTO_CGROUP). Close with
+ * cgroup_entry_close() on success.
+ */
+int cgroup_open_entry(const struct cgroup *cgroup, bool is_born_in_v2, struct cgroup_entry *entry,
+                      struct error *error);
+/*
+ * Moves the calling process, which must have one thread only. Safe between clone and exec: nothing
+ * but write(2). Returns 0 or a negative errno.
+ */
+int cgroup_enter(const struct cgroup_entry *entry);
+void cgroup_entry_close(struct cgroup_entry *entry);
 
 /* Freezes or thaws and waits, at most timeout_ms, until it is so (-ETIMEDOUT). */
 int cgroup_freeze(struct cgroup *cgroup, bool freeze, int timeout_ms, struct error *error);

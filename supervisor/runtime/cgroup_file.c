@@ -11,6 +11,11 @@
 #include "common/cleanup.h"
 #include "common/units.h"
 
+bool cgroup_file_exists(int directory, const char *file)
+{
+    return faccessat(directory, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int cgroup_file_write(int directory, const char *file, const char *value)
 {
     _cleanup_close_ int fd = openat(directory, file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);

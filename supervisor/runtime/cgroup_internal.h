@@ -6,10 +6,14 @@
  * What the files of the cgroup noun share; nobody else includes it but their unit test.
  *
  *     cgroup_mounts.c  finds and opens the hierarchies: the driver
- *     cgroup.c         groups: create, open, apply, attach
+ *     cgroup.c         groups: create, open, attach
+ *     cgroup_apply.c   limits: which controller each needs, and whether it is to be had
+ *     cgroup_entry.c   the way in for a process that goes itself
  *     cgroup_tasks.c   their tasks: list, freeze, signal, kill, destroy
  *     cgroup_sample.c  figures, read from descriptors that stay open
  *     cgroup_v1.c, cgroup_v2.c   what differs between the versions, as a table of functions each
+ *     cgroup_unified.c files of v2 that a config names itself
+ *     cgroup_stats.c, cgroup_oom.c   what "events" tells
  *     cgroup_device.c  the devices rule of v2, a BPF program
  *     cgroup_file.c    reading and writing the small files of a group
  *
@@ -21,8 +25,8 @@
 
 #include "supervisor/runtime/cgroup.h"
 
-#define CGROUP_HIERARCHIES_MAX 16 /* the kernel has 14 controllers */
-#define CGROUP_CONTROLLERS     8  /* bits of enum cgroup_controller */
+#define CGROUP_HIERARCHIES_MAX CGROUP_ENTRY_MAX /* the kernel has 15 controllers */
+#define CGROUP_CONTROLLERS     14               /* bits of enum cgroup_controller */
 #define CGROUP_FILE_MAX        16384
 #define CGROUP_FIGURES_MAX     24
 #define CGROUP_DEPTH_MAX       128 /* of child groups looked into for tasks, two descriptors each */
@@ -31,7 +35,12 @@ enum cgroup_limit {
     LIMIT_MEMORY,
     LIMIT_CPU,
     LIMIT_PIDS,
+    LIMIT_CPUSET,
     LIMIT_IO,
+    LIMIT_HUGETLB,
+    LIMIT_NETWORK_CLASS,
+    LIMIT_NETWORK_PRIORITY,
+    LIMIT_RDMA,
     LIMIT_DEVICES,
     LIMIT_COUNT,
 };
@@ -50,13 +59,19 @@ struct cgroup_figure {
     bool is_zero_if_absent;
 };
 
+/* Controllers that a v2 group has only once it is limited: each costs a little at every creation.
+ */
+#define CGROUP_ON_DEMAND (CGROUP_CPUSET | CGROUP_HUGETLB | CGROUP_RDMA | CGROUP_MISC)
+
 /* "max" and v1's largest long: a number from here on is no limit. */
 #define CGROUP_UNLIMITED (UINT64_C(1) << 62)
 
+typedef int cgroup_set(int directory, const struct cgroup_resources *resources,
+                       struct error *error);
+
 /* One version of cgroups. directory is the group's in the hierarchy that has the controller. */
 struct cgroup_ops {
-    int (*set[LIMIT_COUNT])(int directory, const struct cgroup_resources *resources,
-                            struct error *error);
+    cgroup_set *set[LIMIT_COUNT]; /* NULL: this version cannot have the controller */
     int (*freeze)(int directory, bool freeze);
     int (*is_frozen)(int directory); /* 1, 0 or a negative errno */
     const struct cgroup_figure *figures;
@@ -69,7 +84,7 @@ extern const struct cgroup_ops cgroup_v2_ops;
 /* A mount of one hierarchy, as mountinfo (proc(5)) tells it. */
 struct cgroup_mount {
     char directory[64]; /* below /sys/fs/cgroup; "" for the mount there */
-    char options[64];   /* v1: the controllers, as mount(2) takes them; v2: "" */
+    char options[64];   /* v1: the controllers or the name, as mount(2) takes them; v2: "" */
     unsigned controllers;
     bool is_v2;
     bool is_read_only;
@@ -121,13 +136,18 @@ static inline void cleanup_cgroup(struct cgroup **cgroup)
 int cgroup_path_check(const char *path, struct error *error);
 /* What a message calls the hierarchy: "memory", "cpu,cpuacct", "cgroup2". */
 const char *cgroup_hierarchy_name(const struct cgroup_hierarchy *hierarchy);
+/*
+ * Makes sure that the v2 group has these controllers, handing them down from the root where need
+ * be. One that cannot be is no error: its files will be missing, and what needs them says so.
+ */
+int cgroup_enable(const struct cgroup *cgroup, unsigned controllers, struct error *error);
 
 /* ---- cgroup_mounts.c ---- */
 
 /*
  * Takes one line of mountinfo apart. Returns 1 and the mount when it is a cgroup hierarchy at or
- * below /sys/fs/cgroup that has a controller we use or is the v2 tree; 0 for any other line;
- * -EINVAL for a line that is no mountinfo line. The line is changed.
+ * below /sys/fs/cgroup that has a controller we know or a name, or is the v2 tree; 0 for any other
+ * line; -EINVAL for a line that is no mountinfo line. The line is changed.
  */
 int cgroup_mount_parse(char *line, struct cgroup_mount *mount);
 /* The controllers named in a list separated by any of the separators, or-ed. */
@@ -137,6 +157,7 @@ const char *cgroup_controller_name(enum cgroup_controller controller, bool is_v2
 
 /* ---- cgroup_file.c; 0 or a negative errno unless said otherwise ---- */
 
+bool cgroup_file_exists(int directory, const char *file);
 int cgroup_file_write(int directory, const char *file, const char *value);
 /* Reads a whole file of less than size bytes, NUL-terminated; -EFBIG if larger. */
 int cgroup_file_read(int directory, const char *file, char *buffer, size_t size);
@@ -159,6 +180,29 @@ int cgroup_text_number(const char *text, uint64_t *value);
 
 /* cpu.weight (1..10000) for OCI's shares (2..262144). */
 unsigned cgroup_weight_of_shares(uint64_t shares);
+
+/* ---- cgroup_apply.c ---- */
+
+/* io.weight (1..10000) for OCI's blkio weight (10..1000). */
+unsigned cgroup_io_weight(unsigned weight);
+/* "mlx4_0 hca_handle=2 hca_object=2000", the same on both versions. */
+int cgroup_set_rdma(int directory, const struct cgroup_resources *resources, struct error *error);
+/* cpu.shares or cpu.weight, and cpu.idle. value 0: not given. */
+int cgroup_set_shares(int directory, const struct cgroup_resources *resources, const char *file,
+                      uint64_t value, struct error *error);
+int cgroup_set_pids(int directory, const struct cgroup_resources *resources, struct error *error);
+int cgroup_set_cpuset(int directory, const struct cgroup_resources *resources, struct error *error);
+/* Each huge page limit goes to hugetlb.SIZE.rsvd.SUFFIX, where the kernel has it, and
+ * hugetlb.SIZE.SUFFIX. */
+int cgroup_set_hugetlb(int directory, const char *suffix, const struct cgroup_resources *resources,
+                       struct error *error);
+
+/* ---- cgroup_unified.c ---- */
+
+/* Whether the name of a file may stand in linux.resources.unified; -EINVAL with a sentence. */
+int cgroup_unified_check(const char *file, struct error *error);
+int cgroup_unified_apply(const struct cgroup *cgroup, const struct cgroup_resources *resources,
+                         struct error *error);
 
 /* ---- cgroup_device.c ---- */
 

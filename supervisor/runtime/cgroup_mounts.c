@@ -26,12 +26,14 @@
 static const struct {
     const char *v1, *v2;
 } controllers[CGROUP_CONTROLLERS] = {
-    {"cpu", "cpu"},  {"cpuacct", NULL}, {"memory", "memory"}, {"pids", "pids"},
-    {"blkio", "io"}, {"devices", NULL}, {"freezer", NULL},    {"cpuset", "cpuset"},
+    {"cpu", "cpu"},         {"cpuacct", NULL}, {"memory", "memory"}, {"pids", "pids"},
+    {"blkio", "io"},        {"devices", NULL}, {"freezer", NULL},    {"cpuset", "cpuset"},
+    {"hugetlb", "hugetlb"}, {"net_cls", NULL}, {"net_prio", NULL},   {"perf_event", NULL},
+    {"rdma", "rdma"},       {"misc", "misc"},
 };
 
 /* What every v2 group can do without a controller: cpu.stat, cgroup.freeze, a BPF devices rule. */
-#define V2_ALWAYS (CGROUP_CPUACCT | CGROUP_FREEZER | CGROUP_DEVICES)
+#define V2_ALWAYS (CGROUP_CPUACCT | CGROUP_FREEZER | CGROUP_DEVICES | CGROUP_PERF_EVENT)
 
 const char *cgroup_controller_name(enum cgroup_controller controller, bool is_v2)
 {
@@ -97,7 +99,10 @@ static bool has_option(const char *options, const char *name)
     return false;
 }
 
-/* "cpu,cpuacct" out of "rw,cpu,cpuacct,release_agent=..."; -ENAMETOOLONG if it does not fit. */
+/*
+ * "cpu,cpuacct" out of "rw,cpu,cpuacct,release_agent=...", and "name=systemd": without a group of
+ * its own a container would see the host's there. -ENAMETOOLONG if it does not fit.
+ */
 static int controller_options(char *super_options, char *buffer, size_t size)
 {
     char *option;
@@ -105,7 +110,7 @@ static int controller_options(char *super_options, char *buffer, size_t size)
 
     buffer[0] = '\0';
     while ((option = strsep(&super_options, ","))) {
-        if (!cgroup_controllers_parse(option, ","))
+        if (!cgroup_controllers_parse(option, ",") && strncmp(option, "name=", 5) != 0)
             continue;
         int n = snprintf(buffer + used, size - used, "%s%s", used ? "," : "", option);
         if (n < 0 || (size_t)n >= size - used)
@@ -171,9 +176,7 @@ int cgroup_mount_parse(char *line, struct cgroup_mount *mount)
     if (controller_options(line, mount->options, sizeof(mount->options)) < 0)
         return 0;
     mount->controllers = cgroup_controllers_parse(mount->options, ",");
-    /* No limit of ours needs cpuset, and a v1 group of it takes no task before it has been set up.
-     */
-    return mount->controllers & ~(unsigned)CGROUP_CPUSET ? 1 : 0;
+    return mount->options[0] ? 1 : 0;
 }
 
 /* ---- the driver ---- */
@@ -215,8 +218,11 @@ static void add_hierarchy(struct cgroup_driver *driver, const struct cgroup_moun
 {
     unsigned known = 0;
 
-    for (size_t i = 0; i < driver->count; i++)
+    for (size_t i = 0; i < driver->count; i++) {
         known |= driver->hierarchies[i].mount.controllers;
+        if (!mount->is_v2 && strcmp(driver->hierarchies[i].mount.options, mount->options) == 0)
+            return;
+    }
     /* A second mount of the same thing is no other hierarchy. */
     if (driver->count == CGROUP_HIERARCHIES_MAX || (mount->is_v2 && driver->v2 >= 0) ||
         (!mount->is_v2 && (known & mount->controllers)))

@@ -23,14 +23,47 @@ static int set_bytes(int directory, const char *key, const char *file, int64_t b
     return cgroup_file_set_number(directory, key, file, bytes, error);
 }
 
-/* OCI counts memory and swap together, v2 swap alone. */
+/*
+ * OCI counts memory and swap together, v2 swap alone. Without a memory limit in the same breath
+ * (an update) the one that stands is taken.
+ */
+static int swap_alone(int directory, const struct cgroup_resources *resources, int64_t *swap,
+                      struct error *error)
+{
+    uint64_t limit = (uint64_t)resources->memory_limit;
+
+    *swap = resources->memory_swap;
+    if (*swap <= 0) /* "no limit", also when only the memory limit goes */
+        *swap = -1;
+    if (*swap < 0 || resources->memory_limit < 0)
+        return 0;
+    if (limit == 0) {
+        int r = cgroup_file_number(directory, "memory.max", &limit);
+        if (r < 0)
+            return error_sys(error, -r, "memory.swap: read memory.max");
+        if (limit >= CGROUP_UNLIMITED)
+            return error_set(error, EINVAL,
+                             "memory.swap: it counts memory and swap together and needs "
+                             "memory.limit");
+    }
+    if ((uint64_t)*swap < limit)
+        return error_set(error, EINVAL,
+                         "memory.swap: %" PRId64 " is below the memory limit %" PRIu64
+                         "; it counts memory and swap together",
+                         *swap, limit);
+    *swap -= (int64_t)limit;
+    return 0;
+}
+
 static int set_swap(int directory, const struct cgroup_resources *resources, struct error *error)
 {
-    int64_t swap =
-        resources->memory_swap < 0 ? -1 : resources->memory_swap - resources->memory_limit;
     struct error missing = ERROR_INIT;
-    int r = set_bytes(directory, "memory.swap", "memory.swap.max", swap, &missing);
+    int64_t swap;
 
+    int r = swap_alone(directory, resources, &swap, error);
+    if (r < 0)
+        return r;
+    r = set_bytes(directory, "memory.swap", "memory.swap.max", swap, &missing);
     /* "No limit" is kept where nothing limits. */
     if (r == -EOPNOTSUPP && swap < 0)
         return 0;
@@ -39,18 +72,34 @@ static int set_swap(int directory, const struct cgroup_resources *resources, str
     return r;
 }
 
+/* checkBeforeUpdate: v1 refuses such a limit by itself, v2 would begin to kill. */
+static int check_usage(int directory, const struct cgroup_resources *resources, struct error *error)
+{
+    uint64_t used;
+
+    if (!resources->is_usage_checked || resources->memory_limit <= 0 ||
+        cgroup_file_number(directory, "memory.current", &used) < 0 ||
+        used <= (uint64_t)resources->memory_limit)
+        return 0;
+    return error_set(error, EBUSY,
+                     "memory.limit: %" PRId64 " bytes: the group uses %" PRIu64
+                     " and checkBeforeUpdate is set",
+                     resources->memory_limit, used);
+}
+
 static int set_memory(int directory, const struct cgroup_resources *resources, struct error *error)
 {
-    int r = 0;
-
-    if (resources->memory_limit != 0)
+    if (resources->has_swappiness)
+        return error_set(error, EOPNOTSUPP,
+                         "memory.swappiness: cgroup v2 has no such setting; leave it out");
+    if (resources->is_oom_killer_disabled)
+        return error_set(error, EOPNOTSUPP,
+                         "memory.disableOOMKiller: cgroup v2 cannot; leave it out");
+    int r = check_usage(directory, resources, error);
+    if (r == 0 && (resources->memory_swap != 0 || resources->memory_limit < 0))
+        r = set_swap(directory, resources, error);
+    if (r == 0 && resources->memory_limit != 0)
         r = set_bytes(directory, "memory.limit", "memory.max", resources->memory_limit, error);
-    if (r == 0 && (resources->memory_swap != 0 || resources->memory_limit < 0)) {
-        struct cgroup_resources wanted = *resources;
-        if (wanted.memory_swap == 0)
-            wanted.memory_swap = -1;
-        r = set_swap(directory, &wanted, error);
-    }
     if (r == 0 && resources->memory_reservation != 0)
         r = set_bytes(directory, "memory.reservation", "memory.low", resources->memory_reservation,
                       error);
@@ -74,81 +123,125 @@ unsigned cgroup_weight_of_shares(uint64_t shares)
     return (unsigned)ceil(weight - 1e-6);
 }
 
-/* cpu.max is "QUOTA PERIOD"; a period alone keeps the quota that is set. */
+/* cpu.max is "QUOTA PERIOD": a quota alone keeps the period, a period needs the quota said. */
 static int set_quota(int directory, const struct cgroup_resources *resources, struct error *error)
 {
-    uint64_t period = resources->cpu_period ? resources->cpu_period : 100000;
     char quota[64] = "max", text[128];
 
     if (resources->cpu_quota > 0) {
         snprintf(quota, sizeof(quota), "%" PRId64, resources->cpu_quota);
     } else if (resources->cpu_quota == 0) {
         int r = cgroup_file_read(directory, "cpu.max", quota, sizeof(quota));
-        if (r == -ENOENT)
-            snprintf(quota, sizeof(quota), "max");
-        else if (r < 0)
+        if (r < 0 && r != -ENOENT)
             return error_sys(error, -r, "cpu.period: read cpu.max");
-        quota[strcspn(quota, " \n")] = '\0';
+        quota[r < 0 ? 0 : strcspn(quota, " \n")] = '\0';
     }
-    snprintf(text, sizeof(text), "%s %" PRIu64, quota, period);
+    snprintf(text, sizeof(text), "%s", quota);
+    if (resources->cpu_period)
+        snprintf(text, sizeof(text), "%s %" PRIu64, quota, resources->cpu_period);
     return cgroup_file_set(directory, "cpu.quota", "cpu.max", text, error);
+}
+
+/* The kernel wants burst <= quota at each write: what it refuses first it may take after. */
+static int set_bandwidth(int directory, const struct cgroup_resources *resources,
+                         struct error *error)
+{
+    bool has_quota = resources->cpu_quota != 0 || resources->cpu_period != 0;
+    /* Kernels before 5.14 have no bursts, which is what 0 asks for. */
+    bool has_burst = resources->has_cpu_burst &&
+                     (resources->cpu_burst || cgroup_file_exists(directory, "cpu.max.burst"));
+    int64_t burst = (int64_t)resources->cpu_burst;
+    int r = 0;
+
+    if (has_burst) {
+        r = cgroup_file_set_number(directory, "cpu.burst", "cpu.max.burst", burst, error);
+        has_burst = r == -EINVAL && has_quota;
+        if (has_burst)
+            r = 0;
+    }
+    if (r == 0 && has_quota)
+        r = set_quota(directory, resources, error);
+    if (r == 0 && has_burst)
+        r = cgroup_file_set_number(directory, "cpu.burst", "cpu.max.burst", burst, error);
+    return r;
 }
 
 static int set_cpu(int directory, const struct cgroup_resources *resources, struct error *error)
 {
+    if (resources->cpu_realtime_runtime || resources->cpu_realtime_period)
+        return error_set(error, EOPNOTSUPP,
+                         "cpu.realtimeRuntime and cpu.realtimePeriod: cgroup v2 has no such "
+                         "limits; leave them out");
+    unsigned weight = resources->cpu_shares ? cgroup_weight_of_shares(resources->cpu_shares) : 0;
+    int r = cgroup_set_shares(directory, resources, "cpu.weight", weight, error);
+    return r < 0 ? r : set_bandwidth(directory, resources, error);
+}
+
+/*
+ * BFQ's weight is OCI's; io.weight (1..10000) is filled from 10..1000 in a straight line, as crun
+ * and runc do. device is "8:0 " or "".
+ */
+static int set_weight(int directory, const char *key, const char *device, unsigned weight,
+                      struct error *error)
+{
+    const char *file =
+        cgroup_file_exists(directory, "io.bfq.weight") ? "io.bfq.weight" : "io.weight";
+    char text[48];
+
+    if (strcmp(file, "io.weight") == 0)
+        weight = cgroup_io_weight(weight);
+    snprintf(text, sizeof(text), "%s%u", device, weight);
+    return cgroup_file_set(directory, key, file, text, error);
+}
+
+static int set_weights(int directory, const struct cgroup_resources *resources, struct error *error)
+{
+    bool has_leaf = resources->io_leaf_weight != 0;
     int r = 0;
 
-    if (resources->cpu_shares != 0)
-        r = cgroup_file_set_number(directory, "cpu.shares", "cpu.weight",
-                                   cgroup_weight_of_shares(resources->cpu_shares), error);
-    if (r == 0 && (resources->cpu_quota != 0 || resources->cpu_period != 0))
-        r = set_quota(directory, resources, error);
+    for (size_t i = 0; i < resources->weight_count; i++)
+        has_leaf |= resources->weights[i].leaf_weight != 0;
+    if (has_leaf)
+        return error_set(error, EOPNOTSUPP,
+                         "blockIO.leafWeight: cgroup v2 has no such weight; leave it out");
+    if (resources->io_weight)
+        r = set_weight(directory, "blockIO.weight", "", resources->io_weight, error);
+    for (size_t i = 0; r == 0 && i < resources->weight_count; i++) {
+        const struct cgroup_weight *weight = &resources->weights[i];
+        char device[32];
+        snprintf(device, sizeof(device), "%u:%u ", weight->major, weight->minor);
+        r = set_weight(directory, "blockIO.weightDevice", device, weight->weight, error);
+    }
     return r;
-}
-
-static int set_pids(int directory, const struct cgroup_resources *resources, struct error *error)
-{
-    return set_bytes(directory, "pids.limit", "pids.max", resources->pids_limit, error);
-}
-
-/* BFQ's weight is OCI's; io.weight (1..10000) is filled from 10..1000 in a straight line, as crun
- * does. */
-static int set_weight(int directory, uint16_t weight, struct error *error)
-{
-    int r = cgroup_file_set_number(directory, "blockIO.weight", "io.bfq.weight", weight, NULL);
-
-    if (r != -EOPNOTSUPP)
-        return r < 0 ? error_sys(error, -r, "blockIO.weight: write %u to io.bfq.weight", weight)
-                     : 0;
-    return cgroup_file_set_number(directory, "blockIO.weight", "io.weight",
-                                  1 + ((int64_t)weight - 10) * 9999 / 990, error);
-}
-
-static void format_rate(char *text, size_t size, const char *name, uint64_t rate)
-{
-    size_t used = strlen(text);
-
-    if (rate)
-        snprintf(text + used, size - used, " %s=%" PRIu64, name, rate);
-    else
-        snprintf(text + used, size - used, " %s=max", name);
 }
 
 static int set_io(int directory, const struct cgroup_resources *resources, struct error *error)
 {
-    int r = resources->io_weight ? set_weight(directory, resources->io_weight, error) : 0;
+    static const struct {
+        const char *key, *name;
+    } kinds[CGROUP_THROTTLE_KINDS] = {
+        [CGROUP_READ_BPS] = {"blockIO.throttleReadBpsDevice", "rbps"},
+        [CGROUP_WRITE_BPS] = {"blockIO.throttleWriteBpsDevice", "wbps"},
+        [CGROUP_READ_IOPS] = {"blockIO.throttleReadIOPSDevice", "riops"},
+        [CGROUP_WRITE_IOPS] = {"blockIO.throttleWriteIOPSDevice", "wiops"},
+    };
+    int r = set_weights(directory, resources, error);
 
     for (size_t i = 0; r == 0 && i < resources->throttle_count; i++) {
         const struct cgroup_throttle *throttle = &resources->throttles[i];
-        char text[160];
-        snprintf(text, sizeof(text), "%u:%u", throttle->major, throttle->minor);
-        format_rate(text, sizeof(text), "rbps", throttle->read_bps);
-        format_rate(text, sizeof(text), "wbps", throttle->write_bps);
-        format_rate(text, sizeof(text), "riops", throttle->read_iops);
-        format_rate(text, sizeof(text), "wiops", throttle->write_iops);
-        r = cgroup_file_set(directory, "blockIO.throttle", "io.max", text, error);
+        char rate[24] = "max", text[80];
+        if (throttle->rate)
+            snprintf(rate, sizeof(rate), "%" PRIu64, throttle->rate);
+        snprintf(text, sizeof(text), "%u:%u %s=%s", throttle->major, throttle->minor,
+                 kinds[throttle->kind].name, rate);
+        r = cgroup_file_set(directory, kinds[throttle->kind].key, "io.max", text, error);
     }
     return r;
+}
+
+static int set_hugetlb(int directory, const struct cgroup_resources *resources, struct error *error)
+{
+    return cgroup_set_hugetlb(directory, "max", resources, error);
 }
 
 /* ---- freezer ---- */
@@ -189,8 +282,11 @@ static const struct cgroup_figure figures[] = {
 const struct cgroup_ops cgroup_v2_ops = {
     .set = {[LIMIT_MEMORY] = set_memory,
             [LIMIT_CPU] = set_cpu,
-            [LIMIT_PIDS] = set_pids,
+            [LIMIT_PIDS] = cgroup_set_pids,
+            [LIMIT_CPUSET] = cgroup_set_cpuset,
             [LIMIT_IO] = set_io,
+            [LIMIT_HUGETLB] = set_hugetlb,
+            [LIMIT_RDMA] = cgroup_set_rdma,
             [LIMIT_DEVICES] = cgroup_device_attach},
     .freeze = freeze,
     .is_frozen = is_frozen,

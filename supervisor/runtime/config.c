@@ -1,356 +1,207 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "supervisor/runtime/config.h"
 
+#include <ctype.h>
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include "common/cleanup.h"
+#include "supervisor/runtime/config_parts.h"
 #include "supervisor/runtime/config_reader.h"
 
-#define IDS_MAX INT64_C(4294967294) /* uid_t without (uid_t) -1, which means "unchanged" */
+#define ANNOTATIONS_MAX 65536
 
-static int read_user(const json_t *object, struct config *config, struct error *error)
+/* sethostname(2), setdomainname(2): __NEW_UTS_LEN */
+#define UTS_NAME_MAX 64
+
+/* ---- the parts of the document that have no file of their own ---- */
+
+/* "1." and a minor and patch version, with or without what semver lets follow: "1.0.2-dev". */
+static int check_version(const char *version, struct error *error)
 {
-    const json_t *gids = NULL;
-    int64_t uid = 0, gid = 0, mask = 022;
+    const char *c = version;
+
+    if (strncmp(c, "1.", 2) == 0 && isdigit((unsigned char)c[2])) {
+        c += 2 + strspn(c + 2, "0123456789");
+        if (*c == '.' && isdigit((unsigned char)c[1])) {
+            c += 1 + strspn(c + 1, "0123456789");
+            if (*c == '\0' || *c == '-' || *c == '+')
+                return 0;
+        }
+    }
+    return error_set(error, EINVAL, "ociVersion: \"%.80s\" is not 1.x.y, which this runtime knows",
+                     version);
+}
+
+static int read_root(const json_t *object, struct config *config, struct error *error)
+{
+    const char *path = NULL;
     const struct config_key keys[] = {
-        {"uid", CONFIG_INTEGER, &uid, true},
-        {"gid", CONFIG_INTEGER, &gid, true},
-        {"umask", CONFIG_INTEGER, &mask, false},
-        {"additionalGids", CONFIG_ARRAY, &gids, false},
+        {"path", CONFIG_STRING, &path, true},
+        {"readonly", CONFIG_BOOL, &config->is_root_read_only, false},
         {NULL, 0, NULL, false},
     };
+    int r = config_read_object(object, "root", keys, error);
 
-    int r = config_read_object(object, "process.user", keys, error);
-    if (r == 0)
-        r = config_check_range("process.user.uid", uid, 0, IDS_MAX, error);
-    if (r == 0)
-        r = config_check_range("process.user.gid", gid, 0, IDS_MAX, error);
-    if (r == 0)
-        r = config_check_range("process.user.umask", mask, 0, 0777, error);
-    size_t count = json_array_size(gids);
-    if (r == 0 && count > 1024)
-        r = error_set(error, E2BIG, "process.user.additionalGids: more than 1024 entries");
     if (r < 0)
         return r;
-    config->additional_gids = calloc(count + 1, sizeof(*config->additional_gids));
-    if (!config->additional_gids)
-        return error_sys(error, ENOMEM, "process.user");
-    for (size_t i = 0; i < count; i++) {
-        const json_t *entry = json_array_get(gids, i);
-        if (!json_is_integer(entry))
-            return error_set(error, EINVAL, "process.user.additionalGids[%zu]: must be an integer",
+    if (!*path)
+        return error_set(error, EINVAL, "root.path: is empty");
+    if (*path == '/')
+        config->root_path = strdup(path);
+    else if (!config->bundle)
+        return config_check_absolute("root.path", path, error);
+    else if (asprintf(&config->root_path, "%s/%s", config->bundle, path) < 0)
+        config->root_path = NULL;
+    return config->root_path ? 0 : error_sys(error, ENOMEM, "root.path");
+}
+
+/* They are for others: the only thing to know of them is that they have the right form. */
+static int check_annotations(const json_t *object, struct error *error)
+{
+    const char *key;
+    json_t *value;
+    int r = config_check_count(object, "annotations", ANNOTATIONS_MAX, error);
+
+    json_object_foreach ((json_t *)object, key, value) {
+        if (r == 0 && !*key)
+            r = error_set(error, EINVAL, "annotations: a key is empty");
+        if (r == 0 && !json_is_string(value))
+            r = error_set(error, EINVAL, "annotations.%.80s: must be a string", key);
+    }
+    return r;
+}
+
+static int check_uts_name(const char *key, const char **name, struct error *error)
+{
+    if (*name && !**name)
+        *name = NULL;
+    if (*name && strlen(*name) > UTS_NAME_MAX)
+        return error_set(error, ENAMETOOLONG, "%s: \"%.80s\" has more than %d bytes", key, *name,
+                         UTS_NAME_MAX);
+    return 0;
+}
+
+/* ---- what holds between the parts ---- */
+
+static int check_user_namespace(const struct config *config, struct error *error)
+{
+    const struct config_namespace *user = &config->namespaces[NAMESPACE_USER];
+    bool has_uids = config->uid_map_count > 0, has_gids = config->gid_map_count > 0;
+
+    if (has_uids != has_gids)
+        return error_set(error, EINVAL,
+                         "linux.%s: is missing; uidMappings and gidMappings go "
+                         "together",
+                         has_uids ? "gidMappings" : "uidMappings");
+    if (has_uids && !user->is_given)
+        return error_set(error, EINVAL,
+                         "linux.uidMappings: needs a user namespace in "
+                         "linux.namespaces");
+    if (user->is_given && !user->path && !has_uids)
+        return error_set(error, EINVAL,
+                         "linux.namespaces: a new user namespace needs uidMappings "
+                         "and gidMappings");
+    return 0;
+}
+
+static int check_mounts(const struct config *config, struct error *error)
+{
+    for (size_t i = 0; i < config->mount_count; i++) {
+        const struct config_mount *mount = &config->mounts[i];
+        if (mount->is_idmapped && mount->uid_map_count == 0 &&
+            !config->namespaces[NAMESPACE_USER].is_given)
+            return error_set(error, EINVAL,
+                             "mounts[%zu].options: idmap needs uidMappings and gidMappings of the "
+                             "mount, or a user namespace in linux.namespaces",
                              i);
-        r = config_check_range("process.user.additionalGids", json_integer_value(entry), 0, IDS_MAX,
-                               error);
-        if (r < 0)
-            return r;
-        config->additional_gids[i] = (uint32_t)json_integer_value(entry);
-    }
-    config->additional_gid_count = count;
-    config->uid = (uint32_t)uid;
-    config->gid = (uint32_t)gid;
-    config->umask = (uint32_t)mask;
-    return 0;
-}
-
-static int read_capability_set(const json_t *array, const char *path, uint64_t *set,
-                               struct error *error)
-{
-    size_t i;
-    json_t *entry;
-
-    json_array_foreach ((json_t *)array, i, entry) {
-        const char *name = json_string_value(entry);
-        int number = name ? capability_number(name) : -EINVAL;
-        if (number < 0)
-            return error_set(error, EINVAL, "%s[%zu]: \"%s\" is not a capability; write CAP_...",
-                             path, i, name ? name : "?");
-        *set |= UINT64_C(1) << number;
     }
     return 0;
 }
 
-static int read_capabilities(const json_t *object, struct config_capabilities *capabilities,
-                             struct error *error)
-{
-    const json_t *lists[5] = {NULL};
-    struct {
-        const char *name, *path;
-        uint64_t *set;
-    } sets[5] = {
-        {"bounding", "process.capabilities.bounding", &capabilities->bounding},
-        {"effective", "process.capabilities.effective", &capabilities->effective},
-        {"inheritable", "process.capabilities.inheritable", &capabilities->inheritable},
-        {"permitted", "process.capabilities.permitted", &capabilities->permitted},
-        {"ambient", "process.capabilities.ambient", &capabilities->ambient},
-    };
-    struct config_key keys[6] = {{0}};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(sets); i++)
-        keys[i] = (struct config_key){sets[i].name, CONFIG_ARRAY, &lists[i], false};
-    int r = config_read_object(object, "process.capabilities", keys, error);
-    for (size_t i = 0; r == 0 && i < ARRAY_LENGTH(sets); i++)
-        r = read_capability_set(lists[i], sets[i].path, sets[i].set, error);
-    return r;
-}
-
-/* The names of getrlimit(2). */
-static const struct {
-    const char *name;
-    int resource;
-} rlimits[] = {
-    {"RLIMIT_AS", RLIMIT_AS},           {"RLIMIT_CORE", RLIMIT_CORE},
-    {"RLIMIT_CPU", RLIMIT_CPU},         {"RLIMIT_DATA", RLIMIT_DATA},
-    {"RLIMIT_FSIZE", RLIMIT_FSIZE},     {"RLIMIT_LOCKS", RLIMIT_LOCKS},
-    {"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK}, {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE},
-    {"RLIMIT_NICE", RLIMIT_NICE},       {"RLIMIT_NOFILE", RLIMIT_NOFILE},
-    {"RLIMIT_NPROC", RLIMIT_NPROC},     {"RLIMIT_RSS", RLIMIT_RSS},
-    {"RLIMIT_RTPRIO", RLIMIT_RTPRIO},   {"RLIMIT_RTTIME", RLIMIT_RTTIME},
-    {"RLIMIT_STACK", RLIMIT_STACK},     {"RLIMIT_SIGPENDING", RLIMIT_SIGPENDING},
-};
-
-static int read_rlimit(const json_t *object, struct config *config, struct error *error)
-{
-    const char *type = NULL;
-    int64_t soft = 0, hard = 0;
-    const struct config_key keys[] = {
-        {"type", CONFIG_STRING, &type, true},
-        {"soft", CONFIG_INTEGER, &soft, true},
-        {"hard", CONFIG_INTEGER, &hard, true},
-        {NULL, 0, NULL, false},
-    };
-
-    int r = config_read_object(object, "process.rlimits", keys, error);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < config->rlimit_count; i++)
-        if (strcmp(config->rlimits[i].name, type) == 0)
-            return error_set(error, EINVAL, "process.rlimits: %s is there twice", type);
-    for (size_t i = 0; i < ARRAY_LENGTH(rlimits); i++) {
-        if (strcmp(rlimits[i].name, type) != 0)
-            continue;
-        config->rlimits[config->rlimit_count++] = (struct config_rlimit){
-            .resource = rlimits[i].resource,
-            .name = rlimits[i].name,
-            .limit = {.rlim_cur = (rlim_t)soft, .rlim_max = (rlim_t)hard},
-        };
-        return 0;
-    }
-    return error_set(error, EINVAL, "process.rlimits: \"%s\" is not a limit of getrlimit(2)", type);
-}
-
-static int read_process(const json_t *object, struct config *config, struct error *error)
-{
-    const json_t *user = NULL, *args = NULL, *env = NULL, *capabilities = NULL, *limits = NULL;
-    bool has_terminal = false;
-    int64_t oom_score_adj = 0;
-    size_t i;
-    json_t *entry;
-    const struct config_key keys[] = {
-        {"terminal", CONFIG_BOOL, &has_terminal, false},
-        {"user", CONFIG_OBJECT, &user, true},
-        {"args", CONFIG_ARRAY, &args, true},
-        {"env", CONFIG_ARRAY, &env, false},
-        {"cwd", CONFIG_STRING, &config->cwd, true},
-        {"capabilities", CONFIG_OBJECT, &capabilities, false},
-        {"rlimits", CONFIG_ARRAY, &limits, false},
-        {"noNewPrivileges", CONFIG_BOOL, &config->no_new_privileges, false},
-        {"oomScoreAdj", CONFIG_INTEGER, &oom_score_adj, false},
-        {NULL, 0, NULL, false},
-    };
-
-    int r = config_read_object(object, "process", keys, error);
-    if (r == 0 && has_terminal)
-        r = error_set(error, EINVAL, "process.terminal: this runtime has no terminals yet");
-    if (r == 0 && config->cwd[0] != '/')
-        r = error_set(error, EINVAL, "process.cwd: \"%s\" is not an absolute path", config->cwd);
-    if (r == 0)
-        r = read_user(user, config, error);
-    if (r == 0)
-        r = config_read_strings(args, "process.args", &config->args, error);
-    if (r == 0 && !config->args[0])
-        r = error_set(error, EINVAL, "process.args: is empty; name the program to run");
-    if (r == 0)
-        r = config_read_strings(env, "process.env", &config->env, error);
-    if (r == 0 && capabilities)
-        r = read_capabilities(capabilities, &config->capabilities, error);
-    json_array_foreach ((json_t *)limits, i, entry) {
-        if (r == 0)
-            r = read_rlimit(entry, config, error);
-    }
-    if (r == 0 && json_object_get(object, "oomScoreAdj")) {
-        config->has_oom_score_adj = true;
-        config->oom_score_adj = (int)oom_score_adj;
-        r = config_check_range("process.oomScoreAdj", oom_score_adj, -1000, 1000, error);
-    }
-    return r;
-}
-
-static int read_id_map(const json_t *array, const char *path, struct id_range *map, size_t *count,
-                       struct error *error)
-{
-    size_t i;
-    json_t *entry;
-
-    if (json_array_size(array) > ID_RANGES_MAX)
-        return error_set(error, E2BIG, "%s: more than %d ranges", path, ID_RANGES_MAX);
-    json_array_foreach ((json_t *)array, i, entry) {
-        int64_t inside = 0, outside = 0, size = 0;
-        const struct config_key keys[] = {
-            {"containerID", CONFIG_INTEGER, &inside, true},
-            {"hostID", CONFIG_INTEGER, &outside, true},
-            {"size", CONFIG_INTEGER, &size, true},
-            {NULL, 0, NULL, false},
-        };
-        int r = config_read_object(entry, path, keys, error);
-        if (r == 0)
-            r = config_check_range(path, inside, 0, IDS_MAX, error);
-        if (r == 0)
-            r = config_check_range(path, outside, 0, IDS_MAX, error);
-        if (r == 0)
-            r = config_check_range(path, size, 1, IDS_MAX - (outside > inside ? outside : inside),
-                                   error);
-        if (r < 0)
-            return r;
-        map[(*count)++] = (struct id_range){(uint32_t)inside, (uint32_t)outside, (uint32_t)size};
-    }
-    return 0;
-}
-
-static const struct {
-    const char *name;
-    uint64_t flag;
-} namespaces[] = {
-    {"pid", CLONE_NEWPID},       {"network", CLONE_NEWNET}, {"mount", CLONE_NEWNS},
-    {"ipc", CLONE_NEWIPC},       {"uts", CLONE_NEWUTS},     {"user", CLONE_NEWUSER},
-    {"cgroup", CLONE_NEWCGROUP},
-};
-
-static int read_namespaces(const json_t *array, struct config *config, struct error *error)
-{
-    size_t i;
-    json_t *entry;
-
-    json_array_foreach ((json_t *)array, i, entry) {
-        const char *type = NULL;
-        uint64_t flag = 0;
-        const struct config_key keys[] = {
-            {"type", CONFIG_STRING, &type, true},
-            {NULL, 0, NULL, false},
-        };
-        int r = config_read_object(entry, "linux.namespaces", keys, error);
-        if (r < 0)
-            return r;
-        for (size_t n = 0; n < ARRAY_LENGTH(namespaces); n++)
-            if (strcmp(namespaces[n].name, type) == 0)
-                flag = namespaces[n].flag;
-        if (!flag)
-            return error_set(error, EINVAL, "linux.namespaces: \"%s\" is not known to this runtime",
-                             type);
-        config->namespaces |= flag;
-    }
-    return 0;
-}
-
-static int read_linux(const json_t *object, struct config *config, struct error *error)
-{
-    const json_t *uids = NULL, *gids = NULL, *list = NULL, *resources = NULL, *masked = NULL,
-                 *read_only = NULL;
-    const char *propagation = "private";
-    const struct config_key keys[] = {
-        {"uidMappings", CONFIG_ARRAY, &uids, false},
-        {"gidMappings", CONFIG_ARRAY, &gids, false},
-        {"namespaces", CONFIG_ARRAY, &list, true},
-        {"cgroupsPath", CONFIG_STRING, &config->cgroups_path, false},
-        {"resources", CONFIG_OBJECT, &resources, false},
-        {"seccomp", CONFIG_OBJECT, &config->seccomp, false},
-        {"maskedPaths", CONFIG_ARRAY, &masked, false},
-        {"readonlyPaths", CONFIG_ARRAY, &read_only, false},
-        {"rootfsPropagation", CONFIG_STRING, &propagation, false},
-        {NULL, 0, NULL, false},
-    };
-
-    int r = config_read_object(object, "linux", keys, error);
-    if (r == 0)
-        r = read_namespaces(list, config, error);
-    if (r == 0)
-        r = read_id_map(uids, "linux.uidMappings", config->uid_map, &config->uid_map_count, error);
-    if (r == 0)
-        r = read_id_map(gids, "linux.gidMappings", config->gid_map, &config->gid_map_count, error);
-    if (r == 0 && resources)
-        r = config_read_resources(resources, config, error);
-    if (r == 0)
-        r = config_read_strings(masked, "linux.maskedPaths", &config->masked_paths, error);
-    if (r == 0)
-        r = config_read_strings(read_only, "linux.readonlyPaths", &config->read_only_paths, error);
-    if (r == 0 && strcmp(propagation, "private") != 0 && strcmp(propagation, "rprivate") != 0)
-        r = error_set(error, EINVAL, "linux.rootfsPropagation: \"%s\" is not known to this runtime",
-                      propagation);
-    return r;
-}
-
-/* What holds between the parts. */
 static int check_whole(const struct config *config, struct error *error)
 {
-    if (!(config->namespaces & CLONE_NEWNS))
-        return error_set(error, EINVAL, "linux.namespaces: a mount namespace is needed");
-    if (config->hostname && !(config->namespaces & CLONE_NEWUTS))
-        return error_set(error, EINVAL, "hostname: needs a uts namespace in linux.namespaces");
-    bool has_maps = config->uid_map_count > 0 && config->gid_map_count > 0;
-    if (((config->namespaces & CLONE_NEWUSER) != 0) != has_maps)
+    const struct config_namespace *namespaces = config->namespaces;
+
+    if (!config_has_other_namespace(config, NAMESPACE_MOUNT))
+        return error_set(
+            error, EINVAL,
+            "linux.namespaces: a mount namespace is needed; without one of its own the "
+            "container's mounts would be the host's");
+    if ((config->hostname || config->domainname) &&
+        !config_has_other_namespace(config, NAMESPACE_UTS))
+        return error_set(error, EINVAL, "%s: needs a uts namespace in linux.namespaces",
+                         config->hostname ? "hostname" : "domainname");
+    if ((config->boottime_offset.is_given || config->monotonic_offset.is_given) &&
+        (!namespaces[NAMESPACE_TIME].is_given || namespaces[NAMESPACE_TIME].path))
         return error_set(error, EINVAL,
-                         "linux: a user namespace goes with uidMappings and gidMappings");
-    for (size_t i = 0; i < config->mount_count; i++)
-        if (config->mounts[i].is_idmapped && !has_maps)
-            return error_set(error, EINVAL, "mounts[%zu]: idmap needs linux.uidMappings", i);
-    return 0;
+                         "linux.timeOffsets: needs a new time namespace in "
+                         "linux.namespaces");
+    if (config->net_device_count > 0 && !config_has_other_namespace(config, NAMESPACE_NETWORK))
+        return error_set(error, EINVAL,
+                         "linux.netDevices: needs a network namespace in "
+                         "linux.namespaces that is not the runtime's");
+    int r = check_user_namespace(config, error);
+    if (r == 0)
+        r = check_mounts(config, error);
+    return r < 0 ? r : config_check_sysctls(config, error);
 }
+
+/* ---- the whole ---- */
 
 static int read_all(struct config *config, struct error *error)
 {
-    const json_t *process = NULL, *root = NULL, *mounts = NULL, *linux_part = NULL;
-    const char *version = NULL;
+    const json_t *process = NULL, *root = NULL, *mounts = NULL, *linux_part = NULL, *hooks = NULL;
     const struct config_key keys[] = {
-        {"ociVersion", CONFIG_STRING, &version, true},
-        {"process", CONFIG_OBJECT, &process, true},
+        {"ociVersion", CONFIG_STRING, &config->oci_version, true},
+        {"process", CONFIG_OBJECT, &process, false},
         {"root", CONFIG_OBJECT, &root, true},
         {"hostname", CONFIG_STRING, &config->hostname, false},
+        {"domainname", CONFIG_STRING, &config->domainname, false},
         {"mounts", CONFIG_ARRAY, &mounts, false},
-        {"linux", CONFIG_OBJECT, &linux_part, true},
-        {"annotations", CONFIG_IGNORED, NULL, false}, /* annotations never become settings */
-        {NULL, 0, NULL, false},
-    };
-    const struct config_key root_keys[] = {
-        {"path", CONFIG_STRING, &config->root_path, true},
-        {"readonly", CONFIG_BOOL, &config->is_root_read_only, false},
+        {"hooks", CONFIG_OBJECT, &hooks, false},
+        {"linux", CONFIG_OBJECT, &linux_part, false},
+        {"annotations", CONFIG_OBJECT, &config->annotations, false},
         {NULL, 0, NULL, false},
     };
 
     int r = config_read_object(config->json, "", keys, error);
-    if (r == 0 && strncmp(version, "1.", 2) != 0)
-        r = error_set(error, EINVAL, "ociVersion: \"%s\" is not 1.x", version);
     if (r == 0)
-        r = config_read_object(root, "root", root_keys, error);
+        r = check_version(config->oci_version, error);
     if (r == 0)
-        r = read_process(process, config, error);
+        r = check_uts_name("hostname", &config->hostname, error);
+    if (r == 0)
+        r = check_uts_name("domainname", &config->domainname, error);
+    if (r == 0)
+        r = read_root(root, config, error);
+    if (r == 0 && process)
+        r = config_process_read((json_t *)process, &config->process, error);
     if (r == 0)
         r = config_read_mounts(mounts, config, error);
     if (r == 0)
-        r = read_linux(linux_part, config, error);
+        r = config_read_hooks(hooks, config, error);
+    if (r == 0)
+        r = check_annotations(config->annotations, error);
+    if (r == 0 && linux_part)
+        r = config_read_linux(linux_part, config, error);
     return r < 0 ? r : check_whole(config, error);
 }
 
-int config_read(json_t *json, struct config **config, struct error *error)
+int config_read(json_t *json, const char *bundle, struct config **config, struct error *error)
 {
     _cleanup_config_ struct config *made = calloc(1, sizeof(*made));
 
-    if (!made)
+    if (bundle && *bundle != '/')
+        return error_set(error, EINVAL, "bundle \"%.200s\" is not an absolute path", bundle);
+    if (made && bundle)
+        made->bundle = strdup(bundle);
+    if (!made || (bundle && !made->bundle))
         return error_sys(error, ENOMEM, "read the container's config");
     made->json = json_incref(json);
+    made->root_propagation = MS_REC | MS_PRIVATE;
     int r = read_all(made, error);
     if (r < 0)
         return r;
@@ -362,16 +213,25 @@ void config_free(struct config *config)
 {
     if (!config)
         return;
-    for (size_t i = 0; i < config->mount_count; i++)
-        free(config->mounts[i].data);
-    free(config->mounts);
-    free(config->args);
-    free(config->env);
-    free(config->additional_gids);
-    free(config->throttles);
-    free(config->device_rules);
+    config_process_free(config->process);
+    config_free_mounts(config);
+    config_free_hooks(config);
+    config_free_sysctls(config);
+    free(config->devices);
+    free(config->net_devices);
     free(config->masked_paths);
     free(config->read_only_paths);
+    resources_free(config->resources);
+    free(config->root_path);
+    free(config->bundle);
     json_decref(config->json);
     free(config);
+}
+
+int64_t config_word_value(const struct config_word *words, const char *name)
+{
+    for (; words->name; words++)
+        if (strcmp(words->name, name) == 0)
+            return (int64_t)words->value;
+    return -1;
 }

@@ -68,29 +68,39 @@ struct config_process {
     int io_priority; /* IOPRIO_PRIO_VALUE of ioprio_set(2) */
     bool has_initial_affinity, has_final_affinity;
     cpu_set_t initial_affinity, final_affinity; /* execCPUAffinity */
+    /*
+     * Capabilities that are left out because they have no name here or could not be granted
+     * whatever the rights of the runtime: a line each, to be logged as warnings; "" if none is.
+     */
+    char notes[512];
 };
 
 /* ---- mounts ---- */
 
 struct config_mount {
-    char *destination;         /* absolute; owned */
-    const char *type;          /* "bind" for binds */
-    char *source;              /* of binds absolute; NULL: none; owned */
-    char *data;                /* options of the file system, comma-separated; owned */
-    uint64_t attributes;       /* MOUNT_ATTR_* to set ... */
-    uint64_t cleared;          /* ... and those that options such as "rw", "exec" ask to be clear */
-    uint64_t tree_attributes;  /* the same for options that take the mounts beneath along: "rro" */
-    uint64_t tree_cleared;     /* "rrw", "rexec" */
-    unsigned super_flags;      /* MS_SYNCHRONOUS, MS_MANDLOCK, MS_DIRSYNC, MS_LAZYTIME, MS_SILENT
-                                  ... of the file system itself */
-    uint64_t propagation;      /* MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE, or 0 */
+    char *destination; /* absolute; owned */
+    const char *type;  /* "bind" for binds */
+    char *source;      /* of binds absolute; NULL: none; owned */
+    char *data; /* options of the file system, comma-separated; NULL: none, always so for binds,
+                   of which the kernel would ignore them; owned */
+    /*
+     * MOUNT_ATTR_* to set, and those that options such as "rw", "exec" ask to be clear, as
+     * mount_setattr(2) wants them: no bit is in both, and with a policy of access times all of
+     * MOUNT_ATTR__ATIME is in `cleared` and the policy in `attributes` (relatime is 0).
+     */
+    uint64_t attributes, cleared;
+    /* The same for options that take the mounts beneath along: "rro", "rexec". */
+    uint64_t tree_attributes, tree_cleared;
+    unsigned super_flags; /* MS_SYNCHRONOUS, MS_MANDLOCK, MS_DIRSYNC, MS_LAZYTIME, MS_SILENT
+                             ... of the file system itself */
+    uint64_t propagation; /* MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE, or 0 */
     bool is_propagation_recursive;
     bool is_bind;
     bool is_recursive; /* rbind */
     bool is_remount;
-    bool is_idmapped;           /* "idmap", "ridmap" or mappings of its own */
-    bool is_idmap_recursive;    /* "ridmap" */
-    bool has_tmpcopyup;         /* copies what the image has there into the new tmpfs */
+    bool is_idmapped;                   /* "idmap", "ridmap" or mappings of its own */
+    bool is_idmap_recursive;            /* "ridmap" */
+    bool has_tmpcopyup;                 /* copies what the image has there into the new tmpfs */
     struct id_range *uid_map, *gid_map; /* of the mount; NULL: the container's; owned */
     size_t uid_map_count, gid_map_count;
 };
@@ -141,13 +151,14 @@ struct config_device {
     const char *path; /* absolute, inside */
     mode_t type;      /* S_IFCHR, S_IFBLK or S_IFIFO */
     unsigned major, minor;
-    mode_t mode; /* permission bits; 0666 if not given */
+    mode_t mode;       /* permission bits; 0666 if not given */
     uint32_t uid, gid; /* inside; 0 if not given */
 };
 
 struct config_sysctl {
-    const char *key; /* "net.ipv4.ip_forward"; no '/', no '..' */
-    const char *value;
+    const char *key; /* as it is written in the config: "net.ipv4.ip_forward" */
+    char *path; /* below /proc/sys: "net/ipv4/ip_forward"; no empty component, no ".."; owned */
+    const char *value; /* one line */
 };
 
 struct config_net_device {
@@ -169,8 +180,8 @@ struct config_memory_policy {
 };
 
 struct config {
-    json_t *json;     /* a reference of our own */
-    char *bundle;     /* absolute; NULL: all paths are absolute; owned */
+    json_t *json; /* a reference of our own */
+    char *bundle; /* absolute; NULL: all paths are absolute; owned */
     const char *oci_version;
 
     struct config_process *process; /* NULL: not given, which is legal until start */
@@ -193,10 +204,11 @@ struct config {
     size_t device_count;
     struct config_net_device *net_devices;
     size_t net_device_count;
-    const char *cgroups_path; /* NULL: none given */
+    const char *cgroups_path;           /* NULL: none given */
     struct cgroup_resources *resources; /* NULL: none given; owned */
-    uint64_t root_propagation; /* MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE; or-ed MS_REC */
-    const json_t *seccomp;     /* NULL: none */
+    /* MS_PRIVATE, MS_SLAVE, MS_SHARED or MS_UNBINDABLE, or-ed MS_REC; if not given rprivate. */
+    uint64_t root_propagation;
+    const json_t *seccomp; /* NULL: none */
     struct config_sysctl *sysctls;
     size_t sysctl_count;
     char **masked_paths, **read_only_paths; /* NULL-terminated; the arrays are owned */
@@ -213,18 +225,15 @@ struct config {
  * message that begins with the key's path.
  */
 int config_read(json_t *json, const char *bundle, struct config **config, struct error *error);
+/* NULL is harmless, as with config_process_free(). */
 void config_free(struct config *config);
 
-/* Reads a process object alone ("process" in messages). The caller frees. */
+/*
+ * Reads a process object alone, with messages that begin with "process". Takes a reference of its
+ * own to json. The caller frees with config_process_free(). Errors as above.
+ */
 int config_process_read(json_t *json, struct config_process **process, struct error *error);
 void config_process_free(struct config_process *process);
-
-/* Parts of config_read(), each a file. */
-int config_read_mounts(const json_t *mounts, struct config *config, struct error *error);
-int config_read_linux(const json_t *object, struct config *config, struct error *error);
-int config_read_hooks(const json_t *object, struct config *config, struct error *error);
-void config_free_mounts(struct config *config);
-void config_free_hooks(struct config *config);
 
 /* Every mount option that is understood itself and not passed to the file system; NULL-terminated,
  * static. For `features`. */
@@ -237,6 +246,9 @@ const char *config_namespace_file(enum config_namespace_type type);
 /* Or-ed CLONE_NEW* of the namespaces that are to be new, and of those to be joined by path. */
 uint64_t config_new_namespaces(const struct config *config);
 uint64_t config_joined_namespaces(const struct config *config);
+
+/* The names of the kinds of hooks: "createRuntime". Static. */
+const char *config_hook_kind_name(enum config_hook_kind kind);
 
 /* The number of a capability by its OCI name ("CAP_CHOWN"; case does not matter), or -EINVAL. */
 int capability_number(const char *name);

@@ -48,9 +48,9 @@ struct container_request {
      * process.terminal one of console_fd >= 0 or wants_terminal must be there.
      */
     int console_fd;
-    bool wants_terminal; /* the master is to come back in container->terminal_fd */
-    int start_listener;  /* a listening SOCK_SEQPACKET socket for container_start_at(), or -1 */
-    bool has_no_pivot;   /* --no-pivot: MS_MOVE and chroot, for a root that is a ramfs */
+    bool wants_terminal;  /* the master is to come back in container->terminal_fd */
+    int start_listener;   /* a listening SOCK_SEQPACKET socket for container_start_at(), or -1 */
+    bool has_no_pivot;    /* --no-pivot: MS_MOVE and chroot, for a root that is a ramfs */
     bool has_new_keyring; /* false: --no-new-keyring */
     /*
      * Sources of bind mounts may not lead through symbolic links: a tenant who can write to a
@@ -65,8 +65,13 @@ struct container {
     int start_fd;        /* to the waiting process; -1 after the start or with start_listener */
     int terminal_fd;     /* the terminal's master, with wants_terminal; else -1 */
     char warnings[1024]; /* what was asked and could not be granted, a line each; "" if all was */
-    char program[256];   /* of process.args, for messages; "" without a process */
 };
+
+/* Holds nothing. */
+#define CONTAINER_INIT                                                                             \
+    {                                                                                              \
+        .pid = -1, .pidfd = -1, .start_fd = -1, .terminal_fd = -1                                  \
+    }
 
 /*
  * Creates. On failure nothing is left: the process is killed and reaped. The error names the step
@@ -75,14 +80,16 @@ struct container {
 int container_create(const struct container_request *request, struct container *container,
                      struct error *error);
 
-/* Starts a created container. On failure it is killed and reaped, and container holds nothing. */
-int container_start(struct container *container, struct error *error);
+/* Starts a created container, of whose config messages speak. On failure it is killed and reaped,
+ * and container holds nothing. */
+int container_start(struct container *container, const struct config *config, struct error *error);
 
 /*
  * Starts the container whose process listens at the Unix socket `name` in the directory. On failure
  * that process has ended or ends at once. -ECONNREFUSED or -ENOENT: nobody waits there.
  */
-int container_start_at(int directory, const char *name, const char *program, struct error *error);
+int container_start_at(int directory, const char *name, const struct config *config,
+                       struct error *error);
 
 /* A descriptor of the network namespace of a container that was created, or a negative errno. */
 int container_network_namespace(const struct container *container);
@@ -96,9 +103,11 @@ int container_signal(const struct container *container, int signal);
 /* ---- further processes ---- */
 
 struct exec_request {
+    const char *id;                       /* for the state that a seccomp agent sees */
     const struct config *config;          /* of the container: its namespaces and seccomp */
     const struct config_process *process; /* what to run */
-    int pidfd;                            /* the container's first process */
+    pid_t pid;                            /* the container's first process ... */
+    int pidfd;                            /* ... and that it is that one */
     struct cgroup *cgroup;                /* to join; NULL: stay in the caller's */
     const struct seccomp_program *seccomp;
     int stdio[3];

@@ -13,6 +13,9 @@
 #include "common/error.h"
 #include "supervisor/runtime/config.h"
 
+/* "prestart" and so on, by enum config_hook_kind. */
+extern const char *const hook_kind_names[HOOK_KINDS];
+
 /*
  * The state as hooks and the `state` command see it (runtime.md, "State"). status is "creating",
  * "created", "running" or "stopped"; pid 0 is left out. The caller owns the result; NULL: no
@@ -23,7 +26,8 @@ json_t *state_json(const struct config *config, const char *id, const char *stat
 /*
  * Runs the hooks of a kind one after the other, each with the state on its standard input, within
  * its timeout. The first that fails ends it: -ECANCELED (or -ETIMEDOUT) with a message that names
- * the kind, the path, the exit status and the end of what it wrote on its standard error.
+ * the kind, the path, the exit status and the end of what it wrote on its standard error. Of
+ * poststop hooks all run, and the first failure is told (runtime.md, "Lifecycle", 13).
  */
 int hooks_run(const struct config *config, enum config_hook_kind kind, const char *id,
               const char *status, pid_t pid, struct error *error);

@@ -9,23 +9,48 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/close_range.h>
 #include <linux/keyctl.h>
+#include <linux/mempolicy.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "supervisor/runtime/plan.h"
-#include "supervisor/sys/clone.h"
+#include "common/cleanup.h"
+#include "supervisor/runtime/init_internal.h"
+#include "supervisor/sys/openat2.h"
 
-static void report(const struct plan *plan, uint32_t step, int r, uint32_t index, bool is_warning)
+int init_report_fd(int socket_fd, const void *message, size_t size, int fd)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {0};
+    struct iovec part = {.iov_base = (void *)message, .iov_len = size};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+    ssize_t r;
+
+    if (fd >= 0) {
+        header.msg_control = control.bytes;
+        header.msg_controllen = sizeof(control.bytes);
+        struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
+        rights->cmsg_level = SOL_SOCKET;
+        rights->cmsg_type = SCM_RIGHTS;
+        rights->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
+    }
+    do
+        r = sendmsg(socket_fd, &header, MSG_NOSIGNAL);
+    while (r < 0 && errno == EINTR);
+    return r < 0 ? -errno : 0;
+}
+
+void init_report(const struct plan *plan, uint32_t step, int r, uint32_t index, bool is_warning)
 {
     struct plan_report message = {
         .step = step,
@@ -34,20 +59,18 @@ static void report(const struct plan *plan, uint32_t step, int r, uint32_t index
         .is_warning = is_warning,
     };
 
-    while (send(plan->status_fd, &message, sizeof(message), MSG_NOSIGNAL) < 0 && errno == EINTR)
-        continue;
+    init_report_fd(plan->status_fd, &message, sizeof(message), -1);
 }
 
-static void check(const struct plan *plan, uint32_t step, int r, uint32_t index)
+void init_check(const struct plan *plan, uint32_t step, int r, uint32_t index)
 {
     if (r >= 0)
         return;
-    report(plan, step, r, index, false);
+    init_report(plan, step, r, index, false);
     _exit(126);
 }
 
-/* Waits for the parent's word. Its end closed means that nobody wants us any more. */
-static void wait_for_parent(const struct plan *plan)
+void init_wait(const struct plan *plan)
 {
     char byte;
     ssize_t r;
@@ -59,204 +82,191 @@ static void wait_for_parent(const struct plan *plan)
         _exit(126);
 }
 
-static int become_root(const struct config *config)
+/* ---- the world: everything that needs the rights of the namespace's root ---- */
+
+static bool has_namespace(const struct plan *plan, enum config_namespace_type type)
 {
-    if (!(config->namespaces & CLONE_NEWUSER))
+    return plan->config->namespaces[type].is_given;
+}
+
+/* Root of a user namespace that was just made or joined, where it has such a user. */
+static int become_root(const struct plan *plan)
+{
+    if (!has_namespace(plan, NAMESPACE_USER))
         return 0;
-    if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+    /* EPERM: setgroups is denied here (user_namespaces(7)), so there are no groups to lose. */
+    if (setgroups(0, NULL) < 0 && errno != EPERM)
+        return -errno;
+    if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
         return -errno;
     return 0;
 }
 
 /* The cgroup was joined by now, so its directory becomes the root of the new namespace. */
-static int enter_cgroup_namespace(const struct config *config)
+static int enter_cgroup_namespace(const struct plan *plan)
 {
-    if (!(config->namespaces & CLONE_NEWCGROUP))
+    if (!(plan->clone_flags & CLONE_NEWCGROUP))
         return 0;
     return unshare(CLONE_NEWCGROUP) < 0 ? -errno : 0;
 }
 
-static int make_mounts_private(void)
-{
-    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0;
-}
-
-/* On top of the old root: the path that every process can resolve, whoever owns what lies on the
- * way. */
-static int attach_root(const struct plan *plan)
-{
-    if (move_mount(plan->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-        return -errno;
-    return 0;
-}
-
-/*
- * pivot_root(2), "pivot_root(".", ".")": the old root ends up stacked on the new one and is
- * detached from there, so no directory of the image is needed to hold it.
+/* Nothing that is mounted here may show outside. A root that is to follow the host stays a slave.
  */
-static int change_root(const struct plan *plan)
+static int part_mounts(const struct config *config)
 {
-    if (fchdir(plan->root_fd) < 0)
+    bool follows = config->root_propagation & (MS_SLAVE | MS_SHARED);
+
+    return mount(NULL, "/", NULL, MS_REC | (follows ? MS_SLAVE : MS_PRIVATE), NULL) < 0 ? -errno
+                                                                                        : 0;
+}
+
+static int set_names(const struct config *config)
+{
+    if (config->hostname && sethostname(config->hostname, strlen(config->hostname)) < 0)
         return -errno;
-    int r = pivot_root_to(".", ".");
-    if (r < 0)
-        return r;
-    if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+    if (config->domainname && setdomainname(config->domainname, strlen(config->domainname)) < 0)
         return -errno;
     return 0;
 }
 
-static int set_hostname(const struct config *config)
+/* Which namespace a file below sys/ speaks of is decided by who opens it. */
+static int set_sysctls(const struct plan *plan, uint32_t *index)
 {
-    if (!config->hostname)
-        return 0;
-    return sethostname(config->hostname, strlen(config->hostname)) < 0 ? -errno : 0;
+    const char *path = plan->sysctl_paths;
+
+    for (size_t i = 0; i < plan->config->sysctl_count; i++, path += strlen(path) + 1) {
+        const char *value = plan->config->sysctls[i].value;
+        *index = (uint32_t)i;
+        _cleanup_close_ int fd = open_beneath_nofollow(plan->proc_fd, path, O_WRONLY, 0);
+        if (fd < 0)
+            return fd;
+        if (write(fd, value, strlen(value)) < 0)
+            return -errno;
+    }
+    return 0;
 }
 
 /* A keyring of our own, so that none is shared with the host's root. Kernels may lack keys. */
-static int make_keyring(void)
+static int make_keyring(const struct plan *plan)
 {
+    if (!plan->has_new_keyring)
+        return 0;
     if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
         return -errno;
     return 0;
 }
 
-static void set_rlimits(const struct plan *plan)
+static int set_personality(const struct config *config)
+{
+    if (!config->has_personality)
+        return 0;
+    return personality((unsigned long)config->personality) < 0 ? -errno : 0;
+}
+
+static int set_memory_policy(const struct config *config)
+{
+    const struct config_memory_policy *policy = &config->memory_policy;
+
+    if (!policy->is_given)
+        return 0;
+    long r = syscall(SYS_set_mempolicy, policy->mode, policy->nodes, sizeof(policy->nodes) * 8);
+    return r < 0 ? -errno : 0;
+}
+
+/* The runtime's hooks may change what they like now, and the createContainer ones run here. */
+static void meet_hooks(const struct plan *plan)
+{
+    const struct config_hooks *hooks = plan->config->hooks;
+
+    if (hooks[HOOK_PRESTART].count + hooks[HOOK_CREATE_RUNTIME].count +
+            hooks[HOOK_CREATE_CONTAINER].count + plan->config->net_device_count ==
+        0)
+        return;
+    init_report(plan, STEP_HOOKS, 0, 0, false);
+    init_wait(plan);
+    init_run_hooks(plan, HOOK_CREATE_CONTAINER);
+}
+
+static void build_mounts(struct plan *plan)
+{
+    uint32_t index = 0;
+
+    init_check(plan, STEP_PROPAGATION, part_mounts(plan->config), 0);
+    init_check(plan, STEP_ROOT, init_attach_root(plan), 0);
+    int r = init_attach_mounts(plan, &index);
+    init_check(plan, STEP_MOUNT, r, index);
+    r = init_make_devices(plan, &index);
+    init_check(plan, STEP_DEVICE, r, index);
+    init_check(plan, STEP_TERMINAL, init_open_terminal(plan), 0);
+    meet_hooks(plan);
+    r = init_read_only_paths(plan, &index);
+    init_check(plan, STEP_READ_ONLY, r, index);
+    r = init_mask_paths(plan, &index);
+    init_check(plan, STEP_MASK, r, index);
+    if (plan->process) /* as all runtimes do; a read-only root may lack it, and then chdir says so
+                        */
+        init_ensure_directory(plan, plan->process->cwd);
+    init_check(plan, STEP_PIVOT, init_change_root(plan), 0);
+    init_check(plan, STEP_ROOT_FLAGS, init_finish_root(plan), 0);
+}
+
+static void build_world(struct plan *plan)
 {
     const struct config *config = plan->config;
+    uint32_t index = 0;
 
-    for (size_t i = 0; i < config->rlimit_count; i++) {
-        struct rlimit limit = config->rlimits[i].limit;
-        if (setrlimit(config->rlimits[i].resource, &limit) == 0)
-            continue;
-        /* Without CAP_SYS_RESOURCE the hard limit cannot rise: take what there is, and say so. */
-        int r = -errno;
-        struct rlimit in_force;
-        if (getrlimit(config->rlimits[i].resource, &in_force) == 0) {
-            if (limit.rlim_cur > in_force.rlim_max)
-                limit.rlim_cur = in_force.rlim_max;
-            limit.rlim_max = in_force.rlim_max;
-            setrlimit(config->rlimits[i].resource, &limit);
-        }
-        report(plan, STEP_RLIMIT, r, (uint32_t)i, true);
+    if (!plan_needs_joining(plan)) /* else the process before us has entered */
+        init_check(plan, STEP_CGROUP, cgroup_enter(&plan->entry), 0);
+    init_check(plan, STEP_ROOT_IDS, become_root(plan), 0);
+    init_check(plan, STEP_CGROUP_NAMESPACE, enter_cgroup_namespace(plan), 0);
+    if (plan->is_exec) {
+        init_check(plan, STEP_TERMINAL, init_open_terminal(plan), 0);
+    } else {
+        build_mounts(plan);
+        init_check(plan, STEP_HOSTNAME, set_names(config), 0);
+        int r = set_sysctls(plan, &index);
+        init_check(plan, STEP_SYSCTL, r, index);
     }
+    init_check(plan, STEP_KEYRING, make_keyring(plan), 0);
+    init_check(plan, STEP_PERSONALITY, set_personality(config), 0);
+    init_check(plan, STEP_MEMORY_POLICY, set_memory_policy(config), 0);
+    init_check(plan, STEP_LABEL, init_set_label(plan), 0);
+}
+
+/* ---- the end ---- */
+
+/* The word to start: from the parent, or from whoever connects to the listening socket. */
+static void wait_for_start(struct plan *plan)
+{
+    int fd;
+
+    init_report(plan, STEP_READY, 0, 0, false);
+    if (plan->start_listener < 0) {
+        init_wait(plan);
+        return;
+    }
+    close_fd(&plan->status_fd);
+    do
+        fd = accept4(plan->start_listener, NULL, NULL, SOCK_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
+    if (fd < 0)
+        _exit(126);
+    close_fd(&plan->start_listener);
+    plan->status_fd = fd;
 }
 
 /*
- * Puts stdio on 0..2, the passed descriptors on 3.., the status socket behind them, and closes all
- * the rest: nothing of the supervisor's reaches the program. All are moved out of the way first.
+ * What was caught is reset by exec(2), what was ignored or blocked is not. These are the signals
+ * that daemons, shells and nohup(1) ignore; asking for all 64 would double the calls of a start.
  */
-static int arrange_descriptors(struct plan *plan)
-{
-    int count = 3 + (int)plan->passed_count;
-    int moved[3 + PLAN_PASSED_MAX];
-
-    for (int i = 0; i < count; i++) {
-        int fd = i < 3 ? plan->stdio[i] : plan->passed[i - 3];
-        moved[i] = fcntl(fd, F_DUPFD_CLOEXEC, count + 1);
-        if (moved[i] < 0)
-            return -errno;
-    }
-    int status = fcntl(plan->status_fd, F_DUPFD_CLOEXEC, count + 1);
-    if (status < 0)
-        return -errno;
-    for (int i = 0; i < count; i++)
-        if (dup2(moved[i], i) < 0)
-            return -errno;
-    if (dup3(status, count, O_CLOEXEC) < 0)
-        return -errno;
-    plan->status_fd = count;
-    if (syscall(SYS_close_range, (unsigned)count + 1, ~0U, 0) < 0)
-        return -errno;
-    return 0;
-}
-
-static int drop_bounding_set(const struct plan *plan, uint32_t *index)
-{
-    uint64_t keep = plan->config->capabilities.bounding;
-
-    for (int capability = 0; capability <= plan->capability_last; capability++) {
-        *index = (uint32_t)capability;
-        if (keep & (UINT64_C(1) << capability))
-            continue;
-        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
-            return -errno;
-    }
-    return 0;
-}
-
-static int become_user(const struct config *config)
-{
-    /* Keeps the permitted set over the change; capset below then sets it as asked. */
-    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
-        return -errno;
-    if (setgroups(config->additional_gid_count, config->additional_gids) < 0)
-        return -errno;
-    if (setresgid(config->gid, config->gid, config->gid) < 0 ||
-        setresuid(config->uid, config->uid, config->uid) < 0)
-        return -errno;
-    umask(config->umask);
-    return 0;
-}
-
-/* What the process has itself; what is asked beyond that cannot be granted (config.md: a warning).
- */
-static uint64_t permitted_now(const struct plan *plan)
-{
-    uint64_t set = 0;
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[2];
-
-    if (syscall(SYS_capget, &header, data) == 0)
-        set = data[0].permitted | ((uint64_t)data[1].permitted << 32);
-    uint64_t asked = plan->config->capabilities.permitted;
-    for (uint32_t capability = 0; capability < 64; capability++)
-        if (asked & ~set & (UINT64_C(1) << capability))
-            report(plan, STEP_CAPABILITY_LACKING, -EPERM, capability, true);
-    return set;
-}
-
-static int set_capabilities(const struct plan *plan)
-{
-    const struct config_capabilities *asked = &plan->config->capabilities;
-    uint64_t possible = permitted_now(plan);
-    uint64_t inheritable = asked->inheritable & possible;
-
-    /* Ambient ones survive exec: none is left over from us (CVE-2022-29162). */
-    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
-        return -errno;
-    int r = capabilities_set(asked->effective & possible, asked->permitted & possible, inheritable);
-    for (int capability = 0; r == 0 && capability <= plan->capability_last; capability++)
-        if ((asked->ambient & inheritable & (UINT64_C(1) << capability)) &&
-            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) < 0)
-            r = -errno;
-    return r;
-}
-
-/* chdir(2) as the user, and proof that we are inside the new root (CVE-2024-21626). */
-static int enter_cwd(const struct config *config)
-{
-    char here[4096];
-
-    if (chdir(config->cwd) < 0)
-        return -errno;
-    if (syscall(SYS_getcwd, here, sizeof(here)) < 0)
-        return -errno;
-    return here[0] == '/' ? 0 : -EXDEV;
-}
-
-static int load_seccomp(const struct plan *plan)
-{
-    if (!plan->seccomp)
-        return 0;
-    return seccomp_load_program(&plan->seccomp->program, plan->seccomp->flags);
-}
-
 static void reset_signals(void)
 {
+    static const int ignored[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGTERM,
+                                  SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU};
     sigset_t none;
 
-    signal(SIGPIPE, SIG_DFL);
+    for (size_t i = 0; i < ARRAY_LENGTH(ignored); i++)
+        signal(ignored[i], SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -267,58 +277,13 @@ static int execute(const struct plan *plan)
     int result = -ENOENT;
 
     for (char *const *path = plan->exec_paths; *path; path++) {
-        execve(*path, plan->config->args, plan->config->env);
+        execve(*path, plan->process->args, plan->env ? plan->env : plan->process->env);
         if (errno == EACCES)
             result = -EACCES;
         else if (errno != ENOENT && errno != ENOTDIR)
             return -errno;
     }
     return result;
-}
-
-/* Everything that needs the rights of the namespace's root. */
-static void build_world(struct plan *plan)
-{
-    const struct config *config = plan->config;
-    uint32_t index = 0;
-
-    check(plan, STEP_ROOT_IDS, become_root(config), 0);
-    check(plan, STEP_CGROUP_NAMESPACE, enter_cgroup_namespace(config), 0);
-    check(plan, STEP_PROPAGATION, make_mounts_private(), 0);
-    check(plan, STEP_ROOT, attach_root(plan), 0);
-    int r = init_attach_mounts(plan, &index);
-    check(plan, STEP_MOUNT, r, index);
-    r = init_read_only_paths(plan, &index);
-    check(plan, STEP_READ_ONLY, r, index);
-    r = init_mask_paths(plan, &index);
-    check(plan, STEP_MASK, r, index);
-    check(plan, STEP_PIVOT, change_root(plan), 0);
-    check(plan, STEP_HOSTNAME, set_hostname(config), 0);
-    check(plan, STEP_KEYRING, make_keyring(), 0);
-}
-
-/* Everything that gives rights up, in the one order that works. */
-static void give_up_rights(struct plan *plan)
-{
-    const struct config *config = plan->config;
-    uint32_t index = 0;
-    int r;
-
-    /* Before the limits: the supervisor may have more descriptors open than the program may. */
-    check(plan, STEP_DESCRIPTORS, arrange_descriptors(plan), 0);
-    set_rlimits(plan);
-    check(plan, STEP_SESSION, setsid() < 0 ? -errno : 0, 0);
-    if (!config->no_new_privileges) /* without it the filter needs the rights that go now */
-        check(plan, STEP_SECCOMP, load_seccomp(plan), 0);
-    r = drop_bounding_set(plan, &index);
-    check(plan, STEP_BOUNDING_SET, r, index);
-    check(plan, STEP_USER, become_user(config), 0);
-    check(plan, STEP_CAPABILITIES, set_capabilities(plan), 0);
-    if (config->no_new_privileges) {
-        r = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
-        check(plan, STEP_NO_NEW_PRIVILEGES, r, 0);
-    }
-    check(plan, STEP_CWD, enter_cwd(config), 0);
 }
 
 void init_run(const struct plan *prepared)
@@ -328,14 +293,17 @@ void init_run(const struct plan *prepared)
     /* Nobody may trace us or look through our descriptors while we still have rights
      * (CVE-2016-9962). */
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    wait_for_parent(&plan);
+    if (plan_waits_for_parent(&plan))
+        init_wait(&plan);
     build_world(&plan);
-    give_up_rights(&plan);
-    report(&plan, STEP_READY, 0, 0, false);
-    wait_for_parent(&plan);
+    init_give_up_rights(&plan);
+    if (!plan.is_exec) {
+        wait_for_start(&plan);
+        init_check(&plan, STEP_NO_PROCESS, plan.process ? 0 : -EINVAL, 0);
+        init_run_hooks(&plan, HOOK_START_CONTAINER);
+    }
     reset_signals();
-    if (plan.config->no_new_privileges)
-        check(&plan, STEP_SECCOMP, load_seccomp(&plan), 0);
-    check(&plan, STEP_EXEC, execute(&plan), 0);
+    init_check(&plan, STEP_SECCOMP, init_load_seccomp(&plan), 0);
+    init_check(&plan, STEP_EXEC, execute(&plan), 0);
     _exit(126);
 }

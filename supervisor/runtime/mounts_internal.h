@@ -5,7 +5,7 @@
 /*
  * What the files of the mounts share; nobody else includes it but their unit tests.
  *
- * In the parent:          plan_root.c, plan_mounts.c, plan_devices.c, plan_explain.c (its messages)
+ * In the parent:          plan_root.c, plan_mounts.c, plan_devices.c, plan_explain_mounts.c (messages)
  * In the new process:     init_root.c, init_target.c (mount points), init_mounts.c,
  *                         init_cgroups.c, init_copyup.c, init_devices.c, init_mask.c
  *

@@ -3,13 +3,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/statfs.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "supervisor/runtime/home.h"
 #include "supervisor/sys/mount.h"
 
 /* What execvp(3) takes when there is no PATH. */
@@ -30,10 +36,12 @@ static const char *environment_value(char *const *env, const char *key)
  * environment. */
 static int build_exec_paths(struct plan *plan, struct error *error)
 {
-    const char *program = plan->config->args[0];
-    const char *search = environment_value(plan->config->env, "PATH");
     size_t count = 0;
 
+    if (!plan->process)
+        return 0;
+    const char *program = plan->process->args[0];
+    const char *search = environment_value(plan->process->env, "PATH");
     if (!search)
         search = DEFAULT_PATH;
     plan->exec_paths = calloc(CANDIDATES_MAX + 1, sizeof(char *));
@@ -59,43 +67,183 @@ static int build_exec_paths(struct plan *plan, struct error *error)
     return 0;
 }
 
-static int prepare_root(struct plan *plan, struct error *error)
+static int open_root_of_container(const struct plan *plan)
 {
-    const struct config *config = plan->config;
-    _cleanup_close_ int source =
-        open(config->root_path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    char path[32];
 
-    if (source < 0)
-        return error_sys(error, errno, "root.path %s", config->root_path);
-    plan->root_fd = mount_clone(source, 1);
-    if (plan->root_fd < 0)
-        return error_sys(error, -plan->root_fd, "root.path %s: copy the mount", config->root_path);
-    /* An image may hold device nodes; they are never devices here: /dev is a file system of our
-     * own. */
-    uint64_t attributes = MOUNT_ATTR_NODEV;
-    if (config->is_root_read_only)
-        attributes |= MOUNT_ATTR_RDONLY;
-    int r = mount_change(plan->root_fd, 0, attributes, 0, 0, -1);
-    if (r == 0)
-        r = mount_change(plan->root_fd, 1, 0, 0, MS_PRIVATE, -1);
-    return r < 0 ? error_sys(error, -r, "root.path %s: change the mount", config->root_path) : 0;
+    if (!plan->is_exec)
+        return fcntl(plan->root_fd, F_DUPFD_CLOEXEC, 3);
+    snprintf(path, sizeof(path), "/proc/%d/root", plan->pid);
+    return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-int plan_prepare(struct plan *plan, const struct config *config, const struct cgroup_driver *driver,
-                 bool has_strict_sources, struct error *error)
+/* Programs expect HOME; who does not set it gets that of the image's user, as with all runtimes. */
+static int add_home(struct plan *plan, struct error *error)
 {
-    *plan = (struct plan){
-        .config = config,
-        .root_fd = -1,
-        .stdio = {-1, -1, -1},
-        .capability_last = capability_last(),
-        .status_fd = -1,
+    char home[HOME_MAX];
+    size_t count = 0;
+
+    if (!plan->process || environment_value(plan->process->env, "HOME"))
+        return 0;
+    while (plan->process->env[count])
+        count++;
+    plan->env = calloc(count + 2, sizeof(char *));
+    _cleanup_close_ int root = open_root_of_container(plan);
+    if (!plan->env || root < 0)
+        return error_sys(error, plan->env ? errno : ENOMEM, "process.env: find HOME");
+    home_find(root, plan->process->uid, home);
+    if (asprintf(&plan->env[0], "HOME=%s", home) < 0)
+        return error_sys(error, ENOMEM, "process.env");
+    memcpy(plan->env + 1, plan->process->env, count * sizeof(char *));
+    return 0;
+}
+
+/* ---- labels ---- */
+
+static bool is_apparmor_on(void)
+{
+    char value = 'N';
+    _cleanup_close_ int fd = open("/sys/module/apparmor/parameters/enabled", O_RDONLY | O_CLOEXEC);
+
+    return fd >= 0 && read(fd, &value, 1) == 1 && value == 'Y';
+}
+
+static bool is_selinux_on(void)
+{
+    struct statfs fs;
+
+    return statfs("/sys/fs/selinux", &fs) == 0 && fs.f_type == SELINUX_MAGIC;
+}
+
+static void find_labels(struct plan *plan)
+{
+    plan->has_apparmor = plan->process && plan->process->apparmor_profile && is_apparmor_on();
+    plan->has_selinux = plan->process && plan->process->selinux_label && is_selinux_on();
+}
+
+/* ---- proc ---- */
+
+/* The clocks of config-linux.md as timens_offsets takes them (time_namespaces(7)). */
+static void build_time_offsets(struct plan *plan)
+{
+    const struct config_time_offset *boottime = &plan->config->boottime_offset,
+                                    *monotonic = &plan->config->monotonic_offset;
+    size_t used = 0;
+
+    plan->time_offsets[0] = '\0';
+    if (plan->is_exec || !(plan->clone_flags & CLONE_NEWTIME))
+        return;
+    if (monotonic->is_given)
+        used +=
+            (size_t)snprintf(plan->time_offsets, sizeof(plan->time_offsets), "monotonic %lld %u\n",
+                             (long long)monotonic->secs, monotonic->nanosecs);
+    if (boottime->is_given)
+        snprintf(plan->time_offsets + used, sizeof(plan->time_offsets) - used, "boottime %lld %u\n",
+                 (long long)boottime->secs, boottime->nanosecs);
+}
+
+/*
+ * A procfs that nothing of an image or of the host's administrator covers (CVE-2019-16884 and kin).
+ * Without the right to mount one, the machine's own must prove what it is.
+ */
+static int open_proc(struct plan *plan, struct error *error)
+{
+    struct statfs fs;
+
+    if (!(plan->config->sysctl_count && !plan->is_exec) && !plan->time_offsets[0] &&
+        !plan->has_apparmor && !plan->has_selinux)
+        return 0;
+    plan->proc_fd =
+        mount_new("proc", "proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    if (plan->proc_fd >= 0)
+        return 0;
+    plan->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (plan->proc_fd < 0)
+        return error_sys(error, errno, "open /proc");
+    if (fstatfs(plan->proc_fd, &fs) < 0)
+        return error_sys(error, errno, "look at /proc");
+    return fs.f_type == PROC_SUPER_MAGIC
+               ? 0
+               : error_set(error, EINVAL, "/proc of the runtime is not a procfs");
+}
+
+/* net.ipv4.ip_forward is sys/net/ipv4/ip_forward; a key with slashes is a path already. */
+static int build_sysctl_paths(struct plan *plan, struct error *error)
+{
+    const struct config *config = plan->config;
+    size_t size = 1;
+
+    if (config->sysctl_count == 0 || plan->is_exec)
+        return 0;
+    for (size_t i = 0; i < config->sysctl_count; i++)
+        size += strlen(config->sysctls[i].key) + sizeof("sys/");
+    plan->sysctl_paths = malloc(size);
+    if (!plan->sysctl_paths)
+        return error_sys(error, ENOMEM, "linux.sysctl");
+    char *at = plan->sysctl_paths;
+    for (size_t i = 0; i < config->sysctl_count; i++) {
+        const char *key = config->sysctls[i].key;
+        bool is_path = strchr(key, '/') != NULL;
+        at += sprintf(at, "sys/");
+        for (; *key; key++)
+            *at++ = *key == '.' && !is_path ? '/' : *key;
+        *at++ = '\0';
+    }
+    return 0;
+}
+
+/* ---- what hooks and agents are given ---- */
+
+static int open_hook_state(struct plan *plan, struct error *error)
+{
+    const struct config_hooks *hooks = plan->config->hooks;
+
+    if (plan->is_exec ||
+        hooks[HOOK_CREATE_CONTAINER].count + hooks[HOOK_START_CONTAINER].count == 0)
+        return 0;
+    plan->hook_state_fd = memfd_create("state", MFD_CLOEXEC);
+    return plan->hook_state_fd < 0 ? error_sys(error, errno, "hooks: make a file in memory") : 0;
+}
+
+static int connect_agent(struct plan *plan, struct error *error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (!plan->seccomp || !plan->seccomp->has_notify)
+        return 0;
+    const char *path = plan->seccomp->listener_path;
+    if (strlen(path) >= sizeof(address.sun_path))
+        return error_set(error, ENAMETOOLONG,
+                         "linux.seccomp.listenerPath: %s: at most %zu bytes are possible", path,
+                         sizeof(address.sun_path) - 1);
+    strcpy(address.sun_path, path);
+    plan->notify_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    plan->notify_state_fd = memfd_create("seccomp-state", MFD_CLOEXEC);
+    if (plan->notify_fd < 0 || plan->notify_state_fd < 0)
+        return error_sys(error, errno, "linux.seccomp.listenerPath");
+    if (connect(plan->notify_fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        return error_sys(error, errno, "linux.seccomp.listenerPath: connect to %s", path);
+    return 0;
+}
+
+/* ---- the whole ---- */
+
+int plan_prepare(struct plan *plan, struct error *error)
+{
+    static int (*const steps[])(struct plan *, struct error *) = {
+        build_exec_paths,  open_proc,           build_sysctl_paths, open_hook_state,
+        plan_prepare_root, plan_prepare_mounts, connect_agent,      add_home,
     };
-    int r = build_exec_paths(plan, error);
-    if (r == 0)
-        r = prepare_root(plan, error);
-    if (r == 0)
-        r = plan_prepare_mounts(plan, driver, has_strict_sources, error);
+    int r = 0;
+
+    plan->root_fd = plan->proc_fd = plan->hook_state_fd = -1;
+    plan->notify_fd = plan->notify_state_fd = plan->status_fd = -1;
+    plan->capability_last = capability_last();
+    find_labels(plan);
+    build_time_offsets(plan);
+    for (size_t i = 0; r == 0 && i < ARRAY_LENGTH(steps); i++)
+        if (!plan->is_exec || (steps[i] != plan_prepare_root && steps[i] != plan_prepare_mounts))
+            r = steps[i](plan, error);
     if (r < 0)
         plan_release(plan);
     return r;
@@ -103,84 +251,17 @@ int plan_prepare(struct plan *plan, const struct config *config, const struct cg
 
 void plan_release(struct plan *plan)
 {
+    plan_release_mounts(plan);
     close_fd(&plan->root_fd);
-    for (size_t i = 0; plan->mounts && i < plan->config->mount_count; i++)
-        close_fd(&plan->mounts[i].fd);
-    free(plan->mounts);
-    plan->mounts = NULL;
+    close_fd(&plan->proc_fd);
+    close_fd(&plan->hook_state_fd);
+    close_fd(&plan->notify_fd);
+    close_fd(&plan->notify_state_fd);
+    free(steal_ptr(plan->sysctl_paths));
+    if (plan->env)
+        free(plan->env[0]);
+    free(steal_ptr(plan->env));
     for (size_t i = 0; plan->exec_paths && plan->exec_paths[i]; i++)
         free(plan->exec_paths[i]);
-    free(plan->exec_paths);
-    plan->exec_paths = NULL;
-}
-
-static const char *const step_names[STEP_COUNT] = {
-    [STEP_ROOT_IDS] = "become root of the user namespace",
-    [STEP_CGROUP_NAMESPACE] = "make the cgroup namespace",
-    [STEP_PROPAGATION] = "make the mounts private",
-    [STEP_ROOT] = "attach the root file system",
-    [STEP_PIVOT] = "change the root directory",
-    [STEP_HOSTNAME] = "set the host name",
-    [STEP_KEYRING] = "make a session keyring",
-    [STEP_DESCRIPTORS] = "arrange the descriptors",
-    [STEP_SESSION] = "make a session",
-    [STEP_USER] = "become the user of process.user",
-    [STEP_CAPABILITIES] = "set the capabilities",
-    [STEP_NO_NEW_PRIVILEGES] = "set no_new_privs",
-    [STEP_SECCOMP] = "load the seccomp filter",
-};
-
-/* A mount that fails because its source is of another kind than its target deserves a better word.
- */
-static int explain_mount(const struct config_mount *mount, int errnum, struct error *error)
-{
-    if (errnum == ENOTDIR)
-        return error_set(error, errnum,
-                         "mount %s: the source %s and the mount point are not of one kind "
-                         "(file or directory)",
-                         mount->destination, mount->source ? mount->source : "");
-    if (errnum == EROFS || errnum == ENOENT)
-        return error_set(error, errnum,
-                         "mount %s: the image has no such mount point, and none can be made there",
-                         mount->destination);
-    return error_sys(error, errnum, "mount %s (%s)", mount->destination,
-                     mount->is_bind ? mount->source : mount->type);
-}
-
-int plan_explain(const struct plan *plan, const struct plan_report *report, struct error *error)
-{
-    const struct config *config = plan->config;
-    int errnum = report->errnum > 0 ? report->errnum : EIO;
-
-    switch (report->step) {
-    case STEP_MOUNT:
-        if (report->index < config->mount_count)
-            return explain_mount(&config->mounts[report->index], errnum, error);
-        break;
-    case STEP_READ_ONLY:
-        return error_sys(error, errnum, "make %s read-only",
-                         config->read_only_paths[report->index]);
-    case STEP_MASK:
-        return error_sys(error, errnum, "mask %s", config->masked_paths[report->index]);
-    case STEP_RLIMIT:
-        return error_sys(error, errnum, "set %s (the limit in force stays)",
-                         config->rlimits[report->index].name);
-    case STEP_BOUNDING_SET:
-        return error_sys(error, errnum, "drop capability %u", report->index);
-    case STEP_CAPABILITY_LACKING:
-        return error_set(error, errnum,
-                         "capability %u cannot be granted: this process does not have it itself",
-                         report->index);
-    case STEP_CWD:
-        return error_sys(error, errnum, "working directory %s", config->cwd);
-    case STEP_EXEC:
-        if (errnum == ENOENT)
-            return error_set(error, errnum, "exec %s: no such program in the image",
-                             config->args[0]);
-        return error_sys(error, errnum, "exec %s", config->args[0]);
-    default:
-        if (report->step < STEP_COUNT && step_names[report->step])
-            return error_sys(error, errnum, "%s", step_names[report->step]);
-    }
-    return error_sys(error, errnum, "step %u", report->step);
+    free(steal_ptr(plan->exec_paths));
 }

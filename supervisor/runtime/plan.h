@@ -9,7 +9,7 @@
  * allocates nothing and takes no lock.
  *
  *     plan.c          builds and releases it, turns a report into a sentence
- *     plan_mounts.c, plan_root.c, plan_devices.c, plan_explain.c   its mounts
+ *     plan_mounts.c, plan_root.c, plan_devices.c, plan_explain_mounts.c   its mounts
  *     init.c          the container's first process walks it
  *     init_join.c     the process before it, where namespaces are joined or have clocks of their own
  *     init_mounts.c and the others that mounts_internal.h lists   the mounts' part of that walk
@@ -20,7 +20,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "common/error.h"
 #include "supervisor/runtime/cgroup.h"
@@ -49,17 +48,23 @@ struct planned_join {
 };
 
 struct plan {
+    const char *id; /* for the states that hooks and the seccomp agent see */
     const struct config *config;
     const struct config_process *process;  /* NULL: none yet (create without a process) */
     const struct seccomp_program *seccomp; /* NULL: none */
     bool has_strict_sources, has_no_pivot, has_new_keyring, is_exec;
+    bool has_apparmor, has_selinux; /* the LSM is on, so that labels are set */
 
     uint64_t clone_flags; /* the namespaces that are new */
     struct planned_join joins[PLAN_JOINS_MAX];
     size_t join_count;
-    const struct cgroup_driver *driver;
-    struct cgroup *cgroup;
+    pid_t pid;                          /* of the container's first process, for exec */
+    const struct cgroup_driver *driver; /* for cgroup mounts; NULL: none is possible */
+    struct cgroup *cgroup;              /* to be entered; NULL: stay in the caller's */
 
+    struct cgroup_entry entry; /* what of the cgroup is entered by writing; see cgroup.h */
+    int cgroup_fd;             /* cgroup v2 to be born in, or -1; the cgroup's */
+    char time_offsets[128];    /* for timens_offsets; "": none */
     int proc_fd; /* a procfs of the runtime's own that nothing covers; -1: not needed */
     int root_fd; /* detached copy of the root file system */
     struct planned_mount *mounts; /* config->mount_count of them */
@@ -71,7 +76,9 @@ struct plan {
                          none is needed, or the parent can make no nodes; see plan_devices.c */
     size_t device_fd_count;
 
-    char **exec_paths; /* candidates for exec, in order, NULL-terminated */
+    char **env;         /* of the process, with HOME; NULL: process->env is whole. The list and its
+                           first string are owned */
+    char **exec_paths;  /* candidates for exec, in order, NULL-terminated */
     char *sysctl_paths; /* "net/ipv4/ip_forward\0...", below sys/ of a procfs, one a sysctl */
     int stdio[3];
     int passed[PLAN_PASSED_MAX]; /* become descriptors 3, 4 ... */
@@ -79,7 +86,8 @@ struct plan {
     int console_fd;      /* where the terminal's master goes; -1: over status_fd, or no terminal */
     int start_listener;  /* -1: the word to start comes over status_fd */
     int notify_fd;       /* a connected socket for the seccomp listener; -1: none */
-    int state_fds[2];    /* memfds: the state for createContainer and for startContainer hooks */
+    int notify_state_fd; /* a memfd: what is sent along with the listener */
+    int hook_state_fd;   /* a memfd: the state for createContainer and startContainer hooks */
     int capability_last;
     int status_fd; /* the process's end of the socket to its parent */
 };
@@ -89,12 +97,12 @@ struct plan {
  * object it was at; the parent, which knows the plan, makes a sentence of it.
  */
 enum plan_step {
-    STEP_READY = 1, /* not a failure: everything but exec is done */
-    STEP_CLONED,    /* not a failure: the joining process tells the pid of the container's */
-    STEP_HOOKS,     /* not a failure: the runtime may run its hooks now, and then says go */
-    STEP_STARTED,   /* not a failure: to the starter, exec comes now */
+    STEP_READY = 1,     /* not a failure: everything but exec is done */
+    STEP_CLONED,        /* not a failure: the joining process tells the pid of the container's */
+    STEP_HOOKS,         /* not a failure: the runtime may run its hooks now, and then says go */
+    STEP_STARTED,       /* not a failure: to the starter, exec comes now */
     STEP_TERMINAL_SENT, /* not a failure: comes with the terminal's master */
-    STEP_JOIN,      /* index: of joins */
+    STEP_JOIN,          /* index: of joins */
     STEP_TIME_OFFSETS,
     STEP_CLONE,
     STEP_CGROUP,
@@ -123,7 +131,7 @@ enum plan_step {
     STEP_AFFINITY,
     STEP_DESCRIPTORS,
     STEP_SESSION,
-    STEP_LABEL, /* SELinux or AppArmor */
+    STEP_LABEL,        /* SELinux or AppArmor */
     STEP_BOUNDING_SET, /* index: the capability */
     STEP_USER,
     STEP_CAPABILITIES,
@@ -191,11 +199,29 @@ int init_ensure_directory(const struct plan *plan, const char *path);
 
 /* ---- the processes ---- */
 
+/* Whether namespaces are joined or clocks set, which takes a process that does it and clones. */
+static inline bool plan_needs_joining(const struct plan *plan)
+{
+    return plan->join_count > 0 || plan->time_offsets[0] || (plan->clone_flags & CLONE_NEWTIME);
+}
+
+/* Whether the new process must wait until its parent has mapped its ids, or knows its pid. */
+static inline bool plan_waits_for_parent(const struct plan *plan)
+{
+    return plan_needs_joining(plan) || (plan->clone_flags & CLONE_NEWUSER);
+}
+
 /*
  * The new process's whole life until exec. Never returns. Talks to the parent on plan->status_fd:
  * waits for a byte (identities are mapped), works, reports, waits for the word to start, executes.
  * The parent's end closed means: exit.
  */
 void init_run(const struct plan *plan) __attribute__((noreturn));
+
+/*
+ * The life of the process before it, where plan_needs_joining(): joins, sets clocks, clones the
+ * first process as its own sibling, tells its pid (STEP_CLONED) and ends.
+ */
+void init_join_run(const struct plan *plan) __attribute__((noreturn));
 
 #endif

@@ -1,121 +1,155 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What the steps of the mounts say when they fail. */
+/* What a step's number and errno mean, in words that name the object. */
 
 #include <errno.h>
-#include <sys/mount.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
 
-#include "supervisor/runtime/mounts_internal.h"
+#include "common/cleanup.h"
+#include "supervisor/runtime/plan.h"
 
-static int explain_root(const struct plan *plan, uint32_t step, int errnum, struct error *error)
-{
-    const char *path = plan->config->root_path;
+static const char *const step_names[STEP_COUNT] = {
+    [STEP_TIME_OFFSETS] = "linux.timeOffsets: set the clocks of the time namespace",
+    [STEP_CLONE] = "clone into new namespaces",
+    [STEP_CGROUP] = "enter the cgroup",
+    [STEP_ROOT_IDS] = "become root of the user namespace",
+    [STEP_CGROUP_NAMESPACE] = "make the cgroup namespace",
+    [STEP_PROPAGATION] = "part the mounts from the host's",
+    [STEP_HOSTNAME] = "set the host name",
+    [STEP_KEYRING] = "make a session keyring",
+    [STEP_PERSONALITY] = "linux.personality: set it",
+    [STEP_MEMORY_POLICY] = "linux.memoryPolicy: set it",
+    [STEP_SCHEDULER] = "process.scheduler: set it",
+    [STEP_IO_PRIORITY] = "process.ioPriority: set it",
+    [STEP_AFFINITY] = "process.execCPUAffinity: set it",
+    [STEP_DESCRIPTORS] = "arrange the descriptors",
+    [STEP_SESSION] = "make a session",
+    [STEP_USER] = "become the user of process.user",
+    [STEP_CAPABILITIES] = "set the capabilities",
+    [STEP_NO_NEW_PRIVILEGES] = "set no_new_privs",
+    [STEP_SECCOMP] = "load the seccomp filter",
+};
 
-    switch (step) {
-    case STEP_PIVOT:
-        if (errnum == EINVAL)
-            return error_set(error, errnum,
-                             "root.path %s: pivot_root refused: the old root cannot be moved away "
-                             "(a ramfs, or shared); try --no-pivot",
-                             path);
-        return error_sys(error, errnum, "root.path %s: change the root directory", path);
-    case STEP_ROOT_FLAGS:
-        return error_sys(error, errnum,
-                         "root.path %s: set \"readonly\", rootfsPropagation and read-only mounts",
-                         path);
-    default:
-        return error_sys(error, errnum, "root.path %s: attach the root file system", path);
-    }
-}
+const char *const hook_kind_names[HOOK_KINDS] = {
+    [HOOK_PRESTART] = "prestart",
+    [HOOK_CREATE_RUNTIME] = "createRuntime",
+    [HOOK_CREATE_CONTAINER] = "createContainer",
+    [HOOK_START_CONTAINER] = "startContainer",
+    [HOOK_POSTSTART] = "poststart",
+    [HOOK_POSTSTOP] = "poststop",
+};
 
-/* Which mount it is, where that can be said better than by the system. */
-static const char *mount_reason(const struct config_mount *mount, int errnum)
-{
-    switch (errnum) {
-    case ENOTDIR:
-        return "the source and the mount point are not of one kind (file or directory)";
-    case EROFS:
-    case ENOENT:
-        return "the image has no such mount point, and none can be made there";
-    case EXDEV:
-        return "a symbolic link of the image leads from there into /proc or /sys";
-    case EBUSY:
-        return "a symbolic link of the image leads from there to the root directory";
-    case ELOOP:
-        return "a symbolic link of the image is in the way";
-    case EPERM:
-        if (mount->is_idmapped)
-            return "idmapped mounts take the rights of the host's root";
-        if (mount->cleared & MOUNT_ATTR_RDONLY)
-            return "its source is read-only and may not be made writable from a user namespace";
-        return NULL;
-    default:
-        return NULL;
-    }
-}
-
-static int explain_mount(const struct config_mount *mount, int errnum, struct error *error)
-{
-    const char *reason = mount_reason(mount, errnum);
-    const char *what = mount->is_bind ? mount->source : mount->type;
-
-    if (!what)
-        what = "change of options";
-    if (reason)
-        return error_set(error, errnum, "mount %s (%s): %s", mount->destination, what, reason);
-    return error_sys(error, errnum, "mount %s (%s%s%s)", mount->destination, what,
-                     mount->data ? ", " : "", mount->data ? mount->data : "");
-}
-
-int plan_explain_device(const struct config *config, uint32_t index, int errnum,
-                        struct error *error)
-{
-    struct config_device device;
-
-    if (index >= config->device_count + DEFAULT_DEVICES)
-        return error_sys(error, errnum, "make the devices");
-    mounts_device(config, index, &device);
-    switch (errnum) {
-    case EEXIST:
-        return error_set(error, errnum, "device %s: the image has another file there", device.path);
-    case ELOOP:
-        return error_set(error, errnum, "device %s: a symbolic link of the image is in the way",
-                         device.path);
-    case ENODEV:
-    case ENOENT:
-        return error_set(error, errnum,
-                         "device %s: the host has no such device (%u:%u) there to be bound, and "
-                         "this runtime may make none",
-                         device.path, device.major, device.minor);
-    case EINVAL:
-        return error_set(error, errnum,
-                         "device %s: the path is none of a file, or its owner %u:%u is not mapped "
-                         "into the container",
-                         device.path, device.uid, device.gid);
-    default:
-        return error_sys(error, errnum, "device %s", device.path);
-    }
-}
-
-int plan_explain_mounts(const struct plan *plan, const struct plan_report *report,
-                        struct error *error)
+/* The namespace of a join, which may be several at once (a pidfd). */
+static int explain_join(const struct plan *plan, uint32_t index, int errnum, struct error *error)
 {
     const struct config *config = plan->config;
+
+    if (plan->is_exec)
+        return error_sys(error, errnum, "join the namespaces of the container");
+    for (int type = 0; type < NAMESPACE_TYPES; type++)
+        if (index < plan->join_count &&
+            plan->joins[index].flag == config_namespace_flag((enum config_namespace_type)type))
+            return error_sys(error, errnum, "linux.namespaces: join the %s namespace %s",
+                             config_namespace_name((enum config_namespace_type)type),
+                             config->namespaces[type].path);
+    return error_sys(error, errnum, "linux.namespaces: join");
+}
+
+static int explain_hook(const struct plan *plan, const struct plan_report *report,
+                        struct error *error)
+{
+    unsigned kind = report->index >> 16, index = report->index & 0xffff;
+    int status = -report->errnum;
+
+    if (kind >= HOOK_KINDS || index >= plan->config->hooks[kind].count)
+        return error_set(error, EPROTO, "a hook failed");
+    const char *path = plan->config->hooks[kind].list[index].path;
+    const char *name = hook_kind_names[kind];
+    if (report->errnum == ETIMEDOUT)
+        return error_set(error, ETIMEDOUT, "hooks.%s[%u] %s: took longer than its timeout", name,
+                         index, path);
+    if (report->errnum > 0)
+        return error_sys(error, report->errnum, "hooks.%s[%u] %s", name, index, path);
+    if (WIFSIGNALED(status))
+        return error_set(error, ECANCELED, "hooks.%s[%u] %s: killed by signal %d", name, index,
+                         path, WTERMSIG(status));
+    return error_set(error, ECANCELED, "hooks.%s[%u] %s: exit status %d%s", name, index, path,
+                     WEXITSTATUS(status),
+                     WEXITSTATUS(status) == 127 ? " (it could not be executed)" : "");
+}
+
+static int explain_process(const struct plan *plan, const struct plan_report *report, int errnum,
+                           struct error *error)
+{
+    const struct config_process *process = plan->process;
+
+    switch (report->step) {
+    case STEP_RLIMIT:
+        return error_sys(error, errnum, "process.rlimits: set %s (the limit in force stays)",
+                         process->rlimits[report->index].name);
+    case STEP_CAPABILITY_LACKING:
+        return error_set(error, errnum,
+                         "process.capabilities: %s cannot be granted: the runtime does not have it "
+                         "itself",
+                         capability_name((int)report->index));
+    case STEP_CWD:
+        return error_sys(error, errnum, "process.cwd %s", process->cwd);
+    case STEP_LABEL:
+        return error_sys(error, errnum, "set the label %s",
+                         process->apparmor_profile ? process->apparmor_profile
+                                                   : process->selinux_label);
+    default: /* STEP_EXEC */
+        if (errnum == ENOENT)
+            /* The words in parentheses are those that engines look for. */
+            return error_set(error, errnum,
+                             "exec %s: no such program in the image (executable file not found in "
+                             "$PATH: No such file or directory)",
+                             process->args[0]);
+        return error_sys(error, errnum, "exec %s", process->args[0]);
+    }
+}
+
+int plan_explain(const struct plan *plan, const struct plan_report *report, struct error *error)
+{
     int errnum = report->errnum > 0 ? report->errnum : EIO;
 
     switch (report->step) {
+    case STEP_JOIN:
+        return explain_join(plan, report->index, errnum, error);
+    case STEP_ROOT:
     case STEP_MOUNT:
-        if (report->index < config->mount_count)
-            return explain_mount(&config->mounts[report->index], errnum, error);
-        return error_sys(error, errnum, "mounts");
     case STEP_DEVICE:
-        return plan_explain_device(config, report->index, errnum, error);
     case STEP_READ_ONLY:
-        return error_sys(error, errnum, "make %s read-only",
-                         config->read_only_paths[report->index]);
     case STEP_MASK:
-        return error_sys(error, errnum, "mask %s", config->masked_paths[report->index]);
+    case STEP_PIVOT:
+    case STEP_ROOT_FLAGS:
+        return plan_explain_mounts(plan, report, error);
+    case STEP_HOOK:
+        return explain_hook(plan, report, error);
+    case STEP_TERMINAL:
+        return error_sys(error, errnum,
+                         "process.terminal: open a terminal in the devpts at /dev/pts of the "
+                         "container");
+    case STEP_SYSCTL:
+        return error_sys(error, errnum, "linux.sysctl: set %s to \"%s\"",
+                         plan->config->sysctls[report->index].key,
+                         plan->config->sysctls[report->index].value);
+    case STEP_BOUNDING_SET:
+        return error_sys(error, errnum, "drop %s from the bounding set",
+                         capability_name((int)report->index));
+    case STEP_NO_PROCESS:
+        return error_set(error, EINVAL, "process: is missing; without it nothing can be started");
+    case STEP_RLIMIT:
+    case STEP_CAPABILITY_LACKING:
+    case STEP_CWD:
+    case STEP_LABEL:
+    case STEP_EXEC:
+        return explain_process(plan, report, errnum, error);
     default:
-        return explain_root(plan, report->step, errnum, error);
+        if (report->step < STEP_COUNT && step_names[report->step])
+            return error_sys(error, errnum, "%s", step_names[report->step]);
     }
+    return error_sys(error, errnum, "step %u", report->step);
 }

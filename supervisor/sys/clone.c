@@ -13,7 +13,8 @@ pid_t clone_process(uint64_t flags, int cgroup_fd, int *pidfd)
 {
     struct clone_args args = {
         .flags = flags,
-        .exit_signal = SIGCHLD,
+        /* A sibling ends with the signal that its creator ends with; naming one is EINVAL. */
+        .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD,
         .pidfd = (uint64_t)(uintptr_t)pidfd,
     };
 
@@ -44,4 +45,11 @@ int capabilities_set(uint64_t effective, uint64_t permitted, uint64_t inheritabl
 int seccomp_load_program(const struct sock_fprog *program, unsigned flags)
 {
     return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program) < 0 ? -errno : 0;
+}
+
+int seccomp_load_listener(const struct sock_fprog *program, unsigned flags)
+{
+    long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                      flags | SECCOMP_FILTER_FLAG_NEW_LISTENER, program);
+    return fd < 0 ? -errno : (int)fd;
 }

@@ -26,4 +26,12 @@ int capabilities_set(uint64_t effective, uint64_t permitted, uint64_t inheritabl
 /* Loads a seccomp filter (seccomp(2), SECCOMP_SET_MODE_FILTER). flags: SECCOMP_FILTER_FLAG_*. */
 int seccomp_load_program(const struct sock_fprog *program, unsigned flags);
 
+/*
+ * The same for a filter with SECCOMP_RET_USER_NOTIF: returns the listener (close-on-exec), which
+ * answers such calls (SECCOMP_IOCTL_NOTIF_RECV), or a negative errno. Whoever holds it should not
+ * be under the filter: the process that loads hands it to its parent, for example by writing the
+ * number to a pipe, from where the parent takes it with pidfd_getfd(2).
+ */
+int seccomp_load_listener(const struct sock_fprog *program, unsigned flags);
+
 #endif

@@ -46,7 +46,7 @@ static void compile(const struct service_spec *service)
         check(service->io_limit_count > 0 && strstr(error.message, "blkio_config") != NULL);
         return;
     }
-    if (config_read(json, &config, &error) < 0)
+    if (config_read(json, NULL, &config, &error) < 0)
         check(0);
     check(config->no_new_privileges && config->seccomp && config->uid_map_count == 1);
     check((config->capabilities.bounding == 0) == (service->cap_add == NULL || !*service->cap_add));

@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "common/cleanup.h"
-#include "mod_container/sha256.h"
 #include "mod_container/text.h"
 
 #define BAD "\xef\xbf\xbd"
@@ -61,39 +60,11 @@ static void test_clean_stops_at_the_end(void **state)
     assert_string_equal(text_clean("abcdef", buffer, 1), "");
 }
 
-/* FIPS 180-4 examples (NIST, "SHA256.pdf") and the two lengths around a block's padding. */
-static void test_sha256(void **state)
-{
-    static const struct {
-        const char *text, *hex;
-    } cases[] = {
-        {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
-        {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
-        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
-        {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-         "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318"},
-        {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-         "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb"},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        uint8_t digest[SHA256_SIZE];
-        char hex[2 * SHA256_SIZE + 1];
-        sha256(cases[i].text, strlen(cases[i].text), digest);
-        for (unsigned j = 0; j < SHA256_SIZE; j++)
-            snprintf(hex + 2 * j, 3, "%02x", digest[j]);
-        assert_string_equal(hex, cases[i].hex);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clean),
         cmocka_unit_test(test_clean_stops_at_the_end),
-        cmocka_unit_test(test_sha256),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

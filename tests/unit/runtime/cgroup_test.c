@@ -372,7 +372,7 @@ static void test_pids_limit(void **state)
     pid_t pids[3];
 
     (void)state;
-    apply(cgroup, &(struct cgroup_resources){.pids_limit = 6});
+    apply(cgroup, &(struct cgroup_resources){.has_pids_limit = true, .pids_limit = 6});
     assert_int_equal(WEXITSTATUS(wait_for(run_in(cgroup, body_fork_until_refused, NULL))), 5);
     cgroup_sample(cgroup, &sample);
     assert_true(sample.has & CGROUP_HAS_TASKS && sample.has & CGROUP_HAS_TASKS_LIMIT);
@@ -381,7 +381,7 @@ static void test_pids_limit(void **state)
     assert_int_equal(cgroup_pids(cgroup, pids, ARRAY_LENGTH(pids)), 5);
     for (size_t i = 0; i < ARRAY_LENGTH(pids); i++)
         assert_int_equal(kill(pids[i], 0), 0);
-    apply(cgroup, &(struct cgroup_resources){.pids_limit = -1});
+    apply(cgroup, &(struct cgroup_resources){.has_pids_limit = true, .pids_limit = -1});
     cgroup_sample(cgroup, &sample);
     assert_false(sample.has & CGROUP_HAS_TASKS_LIMIT);
     destroy(cgroup);
@@ -433,7 +433,7 @@ static void test_cpu_limits(void **state)
                 is_v2(CGROUP_CPU) ? "10000 50000" : "10000");
     apply(cgroup, &(struct cgroup_resources){.cpu_quota = -1});
     assert_file(cgroup, CGROUP_CPU, "cpu.cfs_quota_us", "cpu.max",
-                is_v2(CGROUP_CPU) ? "max 100000" : "-1");
+                is_v2(CGROUP_CPU) ? "max 50000" : "-1");
     assert_int_equal(cgroup_apply(cgroup, &(struct cgroup_resources){.cpu_quota = 1}, &error),
                      -EINVAL);
     assert_non_null(strstr(error.message, "cpu.quota"));
@@ -461,8 +461,10 @@ static bool find_disk(unsigned *major_number, unsigned *minor_number)
 
 static void test_io_limits(void **state)
 {
-    struct cgroup_throttle throttle = {.read_bps = 1000000, .write_iops = 50};
-    struct cgroup_resources resources = {.throttles = &throttle, .throttle_count = 1};
+    struct cgroup_throttle throttles[] = {{.kind = CGROUP_READ_BPS, .rate = 1000000},
+                                          {.kind = CGROUP_WRITE_IOPS, .rate = 50}};
+    struct cgroup_throttle *throttle = throttles;
+    struct cgroup_resources resources = {.throttles = throttles, .throttle_count = 2};
     struct cgroup *cgroup = create("io");
     struct cgroup_sample sample;
     char expected[128];
@@ -471,20 +473,23 @@ static void test_io_limits(void **state)
     cgroup_sample(cgroup, &sample);
     assert_true(sample.has & CGROUP_HAS_IO);
     assert_int_equal(sample.io_read_bytes, 0);
-    if (find_disk(&throttle.major, &throttle.minor)) {
+    if (find_disk(&throttle->major, &throttle->minor)) {
+        throttles[1].major = throttle->major;
+        throttles[1].minor = throttle->minor;
         apply(cgroup, &resources);
         snprintf(expected, sizeof(expected),
                  is_v2(CGROUP_IO) ? "%u:%u rbps=1000000 wbps=max riops=max wiops=50"
                                   : "%u:%u 1000000",
-                 throttle.major, throttle.minor);
+                 throttle->major, throttle->minor);
         assert_file(cgroup, CGROUP_IO, "blkio.throttle.read_bps_device", "io.max", expected);
-        throttle.read_bps = throttle.write_iops = 0;
+        throttles[0].rate = throttles[1].rate = 0;
         apply(cgroup, &resources);
         assert_file(cgroup, CGROUP_IO, "blkio.throttle.read_bps_device", "io.max", "");
     } else {
         print_message("no disk here: io.max is not tried\n");
     }
-    throttle = (struct cgroup_throttle){.major = 4000, .minor = 1, .read_bps = 1};
+    resources.throttle_count = 1;
+    *throttle = (struct cgroup_throttle){.major = 4000, .minor = 1, .rate = 1};
     assert_int_equal(cgroup_apply(cgroup, &resources, &error), -ENODEV);
     assert_non_null(strstr(error.message, "4000:1"));
     assert_int_equal(cgroup_apply(cgroup, &(struct cgroup_resources){.io_weight = 5}, &error),
@@ -639,7 +644,7 @@ static void test_kill_catches_forkers(void **state)
     struct cgroup *cgroup = create("forkers");
 
     (void)state;
-    apply(cgroup, &(struct cgroup_resources){.pids_limit = 40});
+    apply(cgroup, &(struct cgroup_resources){.has_pids_limit = true, .pids_limit = 40});
     pid_t pids[8];
     for (size_t i = 0; i < ARRAY_LENGTH(pids); i++)
         pids[i] = run_in(cgroup, body_fork_bomb, NULL);
@@ -707,7 +712,8 @@ static void test_no_memory_controller(void **state)
     assert_false(cgroup_driver_controllers(driver) & CGROUP_MEMORY);
     cgroup = create("without");
     assert_memory_is_refused(cgroup);
-    apply(cgroup, &(struct cgroup_resources){.memory_limit = -1, .pids_limit = 5});
+    apply(cgroup,
+          &(struct cgroup_resources){.memory_limit = -1, .has_pids_limit = true, .pids_limit = 5});
     destroy(cgroup);
     cgroup_driver_close(driver);
     driver = whole;

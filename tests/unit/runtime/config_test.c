@@ -48,8 +48,9 @@ static void test_reads_what_is_there(void **state)
     struct error error = ERROR_INIT;
 
     (void)state;
-    assert_int_equal(config_read(json, &config, &error), 0);
-    assert_int_equal(config->namespaces, CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWUSER | CLONE_NEWPID);
+    assert_int_equal(config_read(json, NULL, &config, &error), 0);
+    assert_int_equal(config_new_namespaces(config),
+                     CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWUSER | CLONE_NEWPID);
     assert_int_equal(config->mount_count, 2);
     assert_true(config->mounts[0].is_bind && config->mounts[0].is_recursive);
     assert_true(config->mounts[0].is_idmapped);
@@ -57,10 +58,10 @@ static void test_reads_what_is_there(void **state)
                      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     assert_string_equal(config->mounts[1].data, "mode=1777,size=1m");
     assert_int_equal(config->mounts[1].attributes, MOUNT_ATTR_NOATIME);
-    assert_int_equal(config->resources.memory_limit, 1048576);
-    assert_int_equal(config->resources.device_count, 1);
-    assert_false(config->no_new_privileges);
-    assert_int_equal(config->capabilities.bounding, 0);
+    assert_int_equal(config->resources->memory_limit, 1048576);
+    assert_int_equal(config->resources->device_count, 1);
+    assert_false(config->process->no_new_privileges);
+    assert_int_equal(config->process->capabilities.bounding, 0);
 }
 
 /* Each row: what is put in the place of what, and the start of the message that must come. */
@@ -70,27 +71,25 @@ static void test_wrong_values_are_named(void **state)
         const char *from, *to, *message;
     } rows[] = {
         {"'cwd':'/'", "'cwd':'etc'", "process.cwd:"},
-        {"'cwd':'/'", "'cwd':'/','surprise':1", "process.surprise: not known"},
         {"'args':['sh']", "'args':[]", "process.args: is empty"},
         {"'args':['sh']", "'args':'sh'", "process.args: must be an array"},
         {"'uid':0", "'uid':4294967296", "process.user.uid: 4294967296 is not within"},
         {"'uid':0", "'uid':-1", "process.user.uid: -1 is not within"},
         {"'uid':0", "'uid':'0'", "process.user.uid: must be an integer"},
-        {"'type':'pid'", "'type':'time'", "linux.namespaces: \"time\""},
+        {"'type':'pid'", "'type':'net'", "linux.namespaces[3].type: \"net\""},
         {"{'type':'mount'},", "", "linux.namespaces: a mount namespace is needed"},
         {"{'type':'uts'},", "", "hostname: needs a uts namespace"},
-        {"{'type':'user'},", "", "linux: a user namespace goes with"},
-        {"'size':65536}],'gid", "'size':0}],'gid", "linux.uidMappings: 0 is not within"},
-        {"'hostID':100000", "'hostID':4294967290", "linux.uidMappings: 65536 is not within"},
+        {"{'type':'user'},", "", "linux.uidMappings: needs a user namespace"},
+        {"'size':65536}],'gid", "'size':0}],'gid", "linux.uidMappings[0].size: 0 is not within"},
+        {"'hostID':100000", "'hostID':4294967290",
+         "linux.uidMappings[0].size: 65536 is not within"},
         {"'limit':1048576", "'limit':'1m'", "linux.resources.memory.limit: must be an integer"},
-        {"'limit':1048576", "'kernel':1", "linux.resources.memory.kernel: not known"},
         {"'access':'rwm'", "'access':'rwx'", "linux.resources.devices[0].access:"},
         {"'source':'/data'", "'source':'data'", "mounts[0].source:"},
-        {"'destination':'/tmp'", "'destination':'tmp'", "mounts[1].destination:"},
-        {"'linux':{", "'linux':{'intelRdt':{},", "linux.intelRdt: not known"},
+        {"'destination':'/tmp'", "'destination':''", "mounts[1].destination:"},
+        {"'linux':{", "'linux':{'intelRdt':{},", "linux.intelRdt: this runtime has no"},
         {"'ociVersion':'1.2.0'", "'ociVersion':'2.0'", "ociVersion:"},
         {"'ociVersion':'1.2.0',", "", "ociVersion: is missing"},
-        {"'hostname':'a'", "'hostname':'a','solaris':{}", "solaris: not known"},
     };
 
     (void)state;
@@ -104,7 +103,7 @@ static void test_wrong_values_are_named(void **state)
         snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - minimal), minimal, rows[i].to,
                  at + strlen(rows[i].from));
         _cleanup_json_ json_t *json = parse(text);
-        if (config_read(json, &config, &error) >= 0)
+        if (config_read(json, NULL, &config, &error) >= 0)
             fail_msg("taken: %s", rows[i].to);
         if (strncmp(error.message, rows[i].message, strlen(rows[i].message)) != 0)
             fail_msg("\"%s\" instead of \"%s\"", error.message, rows[i].message);

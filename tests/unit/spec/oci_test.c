@@ -65,7 +65,7 @@ static json_t *compile(const char *lines, const struct oci_facts *facts)
     json_t *json = NULL;
 
     if (oci_compile(&tenant->services[0], facts, &json, &error) < 0 ||
-        config_read(json, &config, &error) < 0)
+        config_read(json, NULL, &config, &error) < 0)
         fail_msg("%s: %s", lines, error.message);
     tenant_spec_free(tenant);
     return json;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mod_container/sha256.h"
+#include "common/sha256.h"
 
 #include <string.h>
 
@@ -34,22 +34,39 @@ static void expand(const uint8_t *block, uint32_t schedule[64])
     }
 }
 
-/* FIPS 180-4 section 6.2.2; v[0..7] are the standard's a to h. */
+/*
+ * One round (FIPS 180-4 section 6.2.2) on the eight working variables. They do not move: which of
+ * them is the standard's "a" does, by one each round, so eight rounds bring it home again.
+ */
+static inline __attribute__((always_inline)) void turn(uint32_t v[8], unsigned t, uint32_t input)
+{
+#define ROLE(letter) v[((letter) - 'a' + 8 - t % 8) % 8]
+    uint32_t a = ROLE('a'), e = ROLE('e');
+    uint32_t choice = ROLE('g') ^ (e & (ROLE('f') ^ ROLE('g')));
+    uint32_t majority = (a & ROLE('b')) | (ROLE('c') & (a | ROLE('b')));
+    uint32_t first =
+        ROLE('h') + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + choice + constants[t] + input;
+
+    ROLE('d') += first;
+    ROLE('h') = first + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + majority;
+#undef ROLE
+}
+
 static void compress(uint32_t state[8], const uint8_t *block)
 {
     uint32_t schedule[64], v[8];
 
     expand(block, schedule);
     memcpy(v, state, sizeof(v));
-    for (unsigned t = 0; t < 64; t++) {
-        uint32_t choice = (v[4] & v[5]) ^ (~v[4] & v[6]);
-        uint32_t majority = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
-        uint32_t first = v[7] + (rotate(v[4], 6) ^ rotate(v[4], 11) ^ rotate(v[4], 25)) + choice +
-                         constants[t] + schedule[t];
-        uint32_t second = (rotate(v[0], 2) ^ rotate(v[0], 13) ^ rotate(v[0], 22)) + majority;
-        memmove(v + 1, v, 7 * sizeof(v[0]));
-        v[4] += first;
-        v[0] = first + second;
+    for (unsigned t = 0; t < 64; t += 8) {
+        turn(v, t, schedule[t]);
+        turn(v, t + 1, schedule[t + 1]);
+        turn(v, t + 2, schedule[t + 2]);
+        turn(v, t + 3, schedule[t + 3]);
+        turn(v, t + 4, schedule[t + 4]);
+        turn(v, t + 5, schedule[t + 5]);
+        turn(v, t + 6, schedule[t + 6]);
+        turn(v, t + 7, schedule[t + 7]);
     }
     for (unsigned i = 0; i < 8; i++)
         state[i] += v[i];

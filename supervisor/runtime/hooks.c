@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/runtime/hooks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "supervisor/sys/clone.h"
+
+#define STDERR_KEPT 512 /* of what a failing hook says, for the message */
+
+json_t *state_json(const struct config *config, const char *id, const char *status, pid_t pid)
+{
+    json_t *state = json_pack("{s:s, s:s, s:s, s:s}", "ociVersion", config->oci_version, "id", id,
+                              "status", status, "bundle", config->bundle ? config->bundle : "/");
+
+    if (state && pid > 0)
+        json_object_set_new(state, "pid", json_integer(pid));
+    if (state && config->annotations)
+        json_object_set(state, "annotations", (json_t *)config->annotations);
+    return state;
+}
+
+/* ---- one hook ---- */
+
+struct running_hook {
+    const struct config_hook *hook;
+    pid_t pid;
+    int pidfd;
+    int stderr_fd; /* our end of the pipe; -1: closed */
+    char said[STDERR_KEPT + 1];
+    size_t said_length;
+};
+
+static _Noreturn void execute(const struct config_hook *hook, int state_fd, int stderr_fd)
+{
+    sigset_t none;
+
+    sigemptyset(&none);
+    signal(SIGPIPE, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (dup2(state_fd, STDIN_FILENO) == STDIN_FILENO &&
+        dup2(stderr_fd, STDERR_FILENO) == STDERR_FILENO &&
+        syscall(SYS_close_range, 3U, ~0U, 0) == 0)
+        execve(hook->path, hook->args, hook->env);
+    _exit(127);
+}
+
+static int start(struct running_hook *running, int state_fd, struct error *error)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return error_sys(error, errno, "make a pipe");
+    lseek(state_fd, 0, SEEK_SET);
+    running->pid = clone_process(CLONE_PIDFD, -1, &running->pidfd);
+    if (running->pid == 0)
+        execute(running->hook, state_fd, ends[1]);
+    close(ends[1]);
+    running->stderr_fd = ends[0];
+    return running->pid < 0 ? error_sys(error, -running->pid, "fork") : 0;
+}
+
+/* Keeps the last of what it says, and passes all of it on to our own stderr. */
+static void read_stderr(struct running_hook *running)
+{
+    char buffer[1024];
+
+    ssize_t length = read(running->stderr_fd, buffer, sizeof(buffer));
+    if (length < 0 && errno == EINTR)
+        return;
+    if (length <= 0) {
+        close_fd(&running->stderr_fd);
+        return;
+    }
+    size_t size = (size_t)length, kept = size < STDERR_KEPT ? size : STDERR_KEPT;
+    size_t old =
+        running->said_length < STDERR_KEPT - kept ? running->said_length : STDERR_KEPT - kept;
+    memmove(running->said, running->said + running->said_length - old, old);
+    memcpy(running->said + old, buffer + size - kept, kept);
+    running->said_length = old + kept;
+    running->said[running->said_length] = '\0';
+    if (write(STDERR_FILENO, buffer, size) < 0)
+        return;
+}
+
+/* Until it ends, whoever else still holds its stderr; false when its time is over. */
+static bool wait_for_end(struct running_hook *running)
+{
+    int64_t timeout_ms =
+        running->hook->timeout_s < INT32_MAX / 1000 ? running->hook->timeout_s * 1000 : INT32_MAX;
+    int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+
+    for (;;) {
+        struct pollfd ready[] = {{.fd = running->pidfd, .events = POLLIN},
+                                 {.fd = running->stderr_fd, .events = POLLIN}};
+        int64_t left = running->hook->timeout_s ? deadline_ms - clock_monotonic_ms() : -1;
+        if (running->hook->timeout_s && left <= 0)
+            return false;
+        int r = poll(ready, 2, (int)left);
+        if (r > 0 && ready[1].revents)
+            read_stderr(running);
+        else if (r > 0 && ready[0].revents)
+            return true;
+    }
+}
+
+static int explain(struct running_hook *running, int status, struct error *error)
+{
+    char *said = running->said;
+
+    while (running->said_length && said[running->said_length - 1] == '\n')
+        said[--running->said_length] = '\0';
+    const char *colon = running->said_length ? ": " : "";
+    if (WIFSIGNALED(status))
+        return error_set(error, ECANCELED, "killed by signal %d (%s)%s%s", WTERMSIG(status),
+                         strsignal(WTERMSIG(status)), colon, said);
+    if (WEXITSTATUS(status) == 127 && !running->said_length)
+        return error_set(error, ECANCELED, "it could not be executed");
+    return error_set(error, ECANCELED, "exit status %d%s%s", WEXITSTATUS(status), colon, said);
+}
+
+static int run_one(const struct config_hook *hook, int state_fd, struct error *error)
+{
+    struct running_hook running = {.hook = hook, .pid = -1, .pidfd = -1, .stderr_fd = -1};
+    int status = 0;
+
+    int r = start(&running, state_fd, error);
+    if (r == 0) {
+        bool is_in_time = wait_for_end(&running);
+        if (!is_in_time)
+            kill(running.pid, SIGKILL);
+        while (waitpid(running.pid, &status, 0) < 0 && errno == EINTR)
+            continue;
+        if (!is_in_time)
+            r = error_set(error, ETIMEDOUT, "took longer than its timeout of %lld s",
+                          (long long)hook->timeout_s);
+        else if (status != 0)
+            r = explain(&running, status, error);
+    }
+    close_fd(&running.pidfd);
+    close_fd(&running.stderr_fd);
+    return r;
+}
+
+/* ---- all of a kind ---- */
+
+static int make_state_file(const struct config *config, const char *id, const char *status,
+                           pid_t pid, struct error *error)
+{
+    json_t *state = state_json(config, id, status, pid);
+    _cleanup_free_ char *text = state ? json_dumps(state, JSON_COMPACT) : NULL;
+    _cleanup_close_ int fd = memfd_create("state", MFD_CLOEXEC);
+
+    json_decref(state);
+    if (!text || fd < 0)
+        return error_sys(error, text ? errno : ENOMEM, "hooks: write the state");
+    size_t length = strlen(text);
+    if (write(fd, text, length) != (ssize_t)length)
+        return error_set(error, EIO, "hooks: write the state");
+    return steal_fd(&fd);
+}
+
+int hooks_run(const struct config *config, enum config_hook_kind kind, const char *id,
+              const char *status, pid_t pid, struct error *error)
+{
+    const struct config_hooks *hooks = &config->hooks[kind];
+
+    if (hooks->count == 0)
+        return 0;
+    _cleanup_close_ int state_fd = make_state_file(config, id, status, pid, error);
+    if (state_fd < 0)
+        return state_fd;
+    int result = 0;
+    for (size_t i = 0; i < hooks->count; i++) {
+        struct error failure = ERROR_INIT;
+        int r = run_one(&hooks->list[i], state_fd, &failure);
+        if (r == 0 || result < 0)
+            continue;
+        result = error_set(error, -r, "hooks.%s[%zu] %s: %s", hook_kind_names[kind], i,
+                           hooks->list[i].path, failure.message);
+        if (kind != HOOK_POSTSTOP)
+            break;
+    }
+    return result;
+}

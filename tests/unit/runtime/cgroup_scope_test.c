@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Scopes of systemd: names, paths and properties anywhere, and, where systemd is pid 1, a real one.
+ * The program that speaks with systemd is the one that was built, or SYSTEMD_HELPER.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/cleanup.h"
+#include "supervisor/runtime/cgroup_internal.h"
+#include "supervisor/runtime/resources.h"
+#include "supervisor/runtime/systemd_scope.h"
+
+static struct error error;
+
+/* ---- names ---- */
+
+static void test_names(void **state)
+{
+    static const struct {
+        const char *path;
+        bool is_user;
+        const char *unit, *slice, *group; /* unit NULL: refused */
+    } cases[] = {
+        {NULL, false, "container-runtime-c1.scope", "system.slice",
+         "/system.slice/container-runtime-c1.scope"},
+        {"", true, "container-runtime-c1.scope", "user.slice",
+         "/user.slice/container-runtime-c1.scope"},
+        {"machine.slice:libpod:abc", false, "libpod-abc.scope", "machine.slice",
+         "/machine.slice/libpod-abc.scope"},
+        {":crio:abc", false, "crio-abc.scope", "system.slice", "/system.slice/crio-abc.scope"},
+        {"a-b-c.slice::x", false, "x.scope", "a-b-c.slice",
+         "/a.slice/a-b.slice/a-b-c.slice/x.scope"},
+        {"-.slice:p:x", false, "p-x.scope", "-.slice", "/p-x.scope"},
+        {"/system.slice/x", false, NULL, NULL, NULL},
+        {"a:b", false, NULL, NULL, NULL},
+        {"a.slice:b:", false, NULL, NULL, NULL},
+        {"a.slice:b:c:d", false, NULL, NULL, NULL},
+        {"a.slice:b:x.slice", false, NULL, NULL, NULL},
+        {"a:b:c", false, NULL, NULL, NULL},
+        {"-a.slice:b:c", false, NULL, NULL, NULL},
+        {"a--b.slice:b:c", false, NULL, NULL, NULL},
+        {"a-.slice:b:c", false, NULL, NULL, NULL},
+        {".slice:b:c", false, NULL, NULL, NULL},
+        {"../a.slice:b:c", false, NULL, NULL, NULL},
+        {"a.slice:b:../c", false, NULL, NULL, NULL},
+        {"a.slice:b:c d", false, NULL, NULL, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct systemd_scope scope;
+        char path[PATH_MAX];
+        int r = systemd_scope_name(cases[i].path, "c1", cases[i].is_user, &scope, &error);
+        if (r != (cases[i].unit ? 0 : -EINVAL))
+            fail_msg("%s: %d", cases[i].path, r);
+        if (r < 0) {
+            assert_non_null(strstr(error.message, "linux.cgroupsPath"));
+            continue;
+        }
+        assert_string_equal(scope.unit, cases[i].unit);
+        assert_string_equal(scope.slice, cases[i].slice);
+        assert_int_equal(systemd_scope_path(&scope, path, sizeof(path), &error), 0);
+        assert_string_equal(path, cases[i].group);
+        assert_int_equal(systemd_scope_path(&scope, path, strlen(path), &error), -ENAMETOOLONG);
+    }
+}
+
+static void test_long_names(void **state)
+{
+    struct systemd_scope scope;
+    char path[400];
+
+    (void)state;
+    snprintf(path, sizeof(path), "a.slice:p:%0300d", 1);
+    assert_int_equal(systemd_scope_name(path, "c1", false, &scope, &error), -ENAMETOOLONG);
+    snprintf(path, sizeof(path), "%0300d.slice:p:x", 1);
+    assert_int_equal(systemd_scope_name(path, "c1", false, &scope, &error), -ENAMETOOLONG);
+}
+
+/* ---- properties ---- */
+
+/* "Name=value Name=value": what the resources, as JSON with ' for ", become. */
+static void describe(const char *text, enum cgroup_mode mode, char *buffer, size_t size)
+{
+    _cleanup_free_ char *json = strdup(text);
+    _cleanup_resources_ struct cgroup_resources *resources = NULL;
+    size_t used = 0, i;
+    json_t *property;
+
+    for (char *at = json; (at = strchr(at, '\'')); at++)
+        *at = '"';
+    json_t *object = json_loads(json, 0, NULL);
+    assert_non_null(object);
+    if (resources_read(object, &resources, &error) < 0)
+        fail_msg("%s", error.message);
+    json_decref(object);
+    json_t *list = systemd_scope_properties(resources, mode, true, &error);
+    if (!list) {
+        snprintf(buffer, size, "%s", error.message);
+        return;
+    }
+    buffer[0] = '\0';
+    json_array_foreach (list, i, property) {
+        _cleanup_free_ char *value =
+            json_dumps(json_object_get(property, "value"), JSON_ENCODE_ANY | JSON_COMPACT);
+        used += (size_t)snprintf(buffer + used, size - used, "%s%s=%s", i ? " " : "",
+                                 json_string_value(json_object_get(property, "name")), value);
+    }
+    json_decref(list);
+}
+
+static void test_properties(void **state)
+{
+    static const struct {
+        const char *resources;
+        enum cgroup_mode mode;
+        const char *properties;
+    } cases[] = {
+        {"{}", CGROUP_V2, ""},
+        {"{'memory':{'limit':1000,'swap':1500,'reservation':10}}", CGROUP_V2,
+         "MemoryMax=1000 MemoryLow=10 MemorySwapMax=500"},
+        {"{'memory':{'limit':1000,'swap':1000}}", CGROUP_V2, "MemoryMax=1000 MemorySwapMax=0"},
+        {"{'memory':{'limit':-1}}", CGROUP_V2, "MemoryMax=\"infinity\" MemorySwapMax=\"infinity\""},
+        {"{'memory':{'limit':1000,'swap':1500}}", CGROUP_V1, "MemoryLimit=1000"},
+        {"{'cpu':{'shares':1024}}", CGROUP_V2, "CPUWeight=100"},
+        {"{'cpu':{'shares':1024}}", CGROUP_HYBRID, "CPUShares=1024"},
+        {"{'cpu':{'shares':1024,'idle':1}}", CGROUP_V2, "CPUWeight=0"},
+        {"{'cpu':{'quota':50000}}", CGROUP_V2, "CPUQuotaPerSecUSec=500000"},
+        {"{'cpu':{'quota':12345,'period':50000}}", CGROUP_V2,
+         "CPUQuotaPeriodUSec=50000 CPUQuotaPerSecUSec=250000"},
+        {"{'cpu':{'quota':-1}}", CGROUP_V1, "CPUQuotaPerSecUSec=\"infinity\""},
+        {"{'cpu':{'cpus':'0-2,9','mems':'0'}}", CGROUP_V2,
+         "AllowedCPUs=[7,2] AllowedMemoryNodes=[1]"},
+        {"{'cpu':{'cpus':'3-1'}}", CGROUP_V2,
+         "linux.resources: cpu.cpus: \"3-1\" is not a list such as 0-3,7"},
+        {"{'pids':{'limit':0}}", CGROUP_V2, "TasksMax=1"},
+        {"{'pids':{'limit':-1}}", CGROUP_V1, "TasksMax=\"infinity\""},
+        {"{'blockIO':{'weight':505}}", CGROUP_V2, "IOWeight=5000"},
+        {"{'blockIO':{'weight':505}}", CGROUP_V1, "BlockIOWeight=505"},
+        {"{'devices':[{'allow':false},{'allow':true,'type':'c','major':1,'minor':3}]}", CGROUP_V2,
+         ""},
+        {"{'devices':[{'allow':false},{'allow':true,'type':'c','major':1,'minor':3},"
+         "{'allow':true,'type':'b','access':'m'},{'allow':true,'major':5,'access':'r'},"
+         "{'allow':true,'type':'c','minor':7}]}",
+         CGROUP_V1,
+         "DeviceAllow=[] DevicePolicy=\"strict\" DeviceAllow=[[\"/dev/char/1:3\",\"rwm\"],"
+         "[\"block-*\",\"m\"],[\"block-5\",\"r\"],[\"char-5\",\"r\"]]"},
+        {"{'unified':{'memory.high':'max','pids.max':'0','cpu.max':'10000 20000',"
+         "'cpuset.cpus':'1','io.max':'8:0 rbps=1','memory.oom.group':'1'}}",
+         CGROUP_V2,
+         "MemoryHigh=\"infinity\" TasksMax=1 CPUQuotaPeriodUSec=20000 CPUQuotaPerSecUSec=500000 "
+         "AllowedCPUs=[2] OOMPolicy=\"kill\""},
+        {"{'unified':{'memory.max':'1G'}}", CGROUP_V2,
+         "linux.resources: unified.memory.max: \"1G\" is not a value for it"},
+        {"{'unified':{'cpu.max':'0'}}", CGROUP_V2,
+         "linux.resources: unified.cpu.max: \"0\" is not a value for it"},
+    };
+    char text[1024];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        describe(cases[i].resources, cases[i].mode, text, sizeof(text));
+        if (strcmp(text, cases[i].properties) != 0)
+            fail_msg("%s: %s", cases[i].resources, text);
+    }
+}
+
+/* ---- the program ---- */
+
+static struct systemd_helper helper = {.timeout_ms = 60000};
+
+static void test_program_fails(void **state)
+{
+    const struct systemd_scope scope = {.unit = "x.scope", .slice = "system.slice"};
+    struct systemd_helper broken = {.path = "/nonexistent", .timeout_ms = 5000};
+
+    (void)state;
+    assert_int_equal(systemd_scope_stop(&broken, &scope, &error), -ENOENT);
+    assert_non_null(strstr(error.message, "run /nonexistent"));
+    broken.path = "/bin/true";
+    assert_int_equal(systemd_scope_stop(&broken, &scope, &error), -EIO);
+    assert_non_null(strstr(error.message, "no answer"));
+    broken = (struct systemd_helper){.path = "/usr/bin/yes", .timeout_ms = 5000};
+    assert_int_equal(systemd_scope_stop(&broken, &scope, &error), -EFBIG);
+}
+
+/* A file descriptor must not reach the program, and a silent one is not waited for forever. */
+static void test_program_is_bounded(void **state)
+{
+    const struct systemd_scope scope = {.unit = "x.scope", .slice = "system.slice"};
+    char path[] = "/tmp/scope-test-XXXXXX";
+    const struct systemd_helper slow = {.path = path, .timeout_ms = 300};
+    static const char script[] = "#!/bin/sh\nexec sleep 100\n";
+
+    (void)state;
+    int fd = mkostemp(path, O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, script, sizeof(script) - 1), sizeof(script) - 1);
+    assert_int_equal(fchmod(fd, 0700), 0);
+    close(fd);
+    int r = systemd_scope_stop(&slow, &scope, &error);
+    unlink(path);
+    assert_int_equal(r, -ETIMEDOUT);
+}
+
+/* What the program itself refuses, whoever asks. */
+static void test_program_refuses(void **state)
+{
+    static const struct {
+        const char *request, *answer;
+    } cases[] = {
+        {"", "not JSON"},
+        {"{}", "not the name of a scope"},
+        {"{\"action\":\"stop\",\"unit\":\"sshd.service\",\"timeout_ms\":1000}",
+         "not the name of a scope"},
+        {"{\"action\":\"stop\",\"unit\":\"x.scope\"}", "timeout_ms"},
+        {"{\"action\":\"start\",\"unit\":\"x.scope\",\"timeout_ms\":1000}", "needs a pid"},
+        {"{\"action\":\"reboot\",\"unit\":\"x.scope\",\"timeout_ms\":1000}",
+         "is not start, set or stop"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        char command[PATH_MAX + 512], answer[512] = "";
+        snprintf(command, sizeof(command), "printf '%%s' '%s' | '%s'", cases[i].request,
+                 helper.path);
+        FILE *pipe = popen(command, "r");
+        assert_non_null(pipe);
+        assert_non_null(fgets(answer, sizeof(answer), pipe));
+        assert_int_equal(WEXITSTATUS(pclose(pipe)), 1);
+        if (!strstr(answer, cases[i].answer))
+            fail_msg("%s: %s", cases[i].request, answer);
+    }
+}
+
+/* ---- a real scope ---- */
+
+static void show(const char *unit, const char *property, char *text, size_t size)
+{
+    char command[512];
+
+    snprintf(command, sizeof(command), "systemctl show -P %s '%s'", property, unit);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    text[0] = '\0';
+    if (!fgets(text, (int)size, pipe))
+        text[0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    pclose(pipe);
+}
+
+static void assert_property(const char *unit, const char *property, const char *expected)
+{
+    char text[512];
+
+    show(unit, property, text, sizeof(text));
+    if (strcmp(text, expected) != 0)
+        fail_msg("%s: %s=%s, wanted %s", unit, property, text, expected);
+}
+
+static void assert_group_file(struct cgroup *cgroup, const char *file, const char *expected)
+{
+    char text[256];
+
+    assert_int_equal(cgroup_file_read(cgroup_clone_fd(cgroup), file, text, sizeof(text)), 0);
+    text[strcspn(text, "\n")] = '\0';
+    if (strcmp(text, expected) != 0)
+        fail_msg("%s: %s, wanted %s", file, text, expected);
+}
+
+static struct cgroup_resources limits_of(int64_t memory)
+{
+    return (struct cgroup_resources){.memory_limit = memory,
+                                     .memory_swap = memory,
+                                     .cpu_quota = 50000,
+                                     .cpu_period = 100000,
+                                     .cpu_shares = 512,
+                                     .has_pids_limit = true,
+                                     .pids_limit = 50};
+}
+
+static pid_t fork_sleeper(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        execlp("sleep", "sleep", "600", NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
+static void test_scope(void **state)
+{
+    struct cgroup_driver *driver;
+    struct systemd_scope scope;
+    struct cgroup *cgroup;
+    char path[PATH_MAX], name[64], line[PATH_MAX + 16];
+    struct cgroup_resources limits = limits_of(64 << 20);
+
+    (void)state;
+    if (access("/run/systemd/system", F_OK) != 0) {
+        print_message("systemd is not pid 1 here: no real scope is tried\n");
+        return;
+    }
+    assert_int_equal(cgroup_driver_open(&driver, &error), 0);
+    snprintf(name, sizeof(name), "test-runtime.slice:test:%d", (int)getpid());
+    assert_int_equal(systemd_scope_name(name, "c1", false, &scope, &error), 0);
+    pid_t pid = fork_sleeper();
+    if (systemd_scope_start(&helper, &scope, pid, &limits, cgroup_driver_mode(driver), path,
+                            &error) < 0)
+        fail_msg("%s", error.message);
+
+    /* The unit is what was asked for, and where the name says. */
+    assert_int_equal(systemd_scope_path(&scope, line, sizeof(line), &error), 0);
+    assert_string_equal(path, line);
+    assert_property(scope.unit, "ActiveState", "active");
+    assert_property(scope.unit, "Delegate", "yes");
+    assert_property(scope.unit, "Slice", "test-runtime.slice");
+    assert_property(scope.unit, "MemoryMax", "67108864");
+    assert_property(scope.unit, "TasksMax", "50");
+
+    /* The process is in it, and the limits are in force, ours beside systemd's. */
+    assert_int_equal(cgroup_create(driver, path, &cgroup, &error), 0);
+    pid_t found = 0;
+    assert_int_equal(cgroup_pids(cgroup, &found, 1), 1);
+    assert_int_equal(found, pid);
+    if (cgroup_apply(cgroup, &limits, &error) < 0)
+        fail_msg("%s", error.message);
+    assert_group_file(cgroup, "memory.max", "67108864");
+    assert_group_file(cgroup, "memory.swap.max", "0");
+    assert_group_file(cgroup, "pids.max", "50");
+    assert_group_file(cgroup, "cpu.max", "50000 100000");
+    snprintf(line, sizeof(line), "%u", cgroup_weight_of_shares(512));
+    assert_group_file(cgroup, "cpu.weight", line);
+
+    /* New limits survive a reload of systemd. */
+    limits = limits_of(32 << 20);
+    if (systemd_scope_update(&helper, &scope, &limits, cgroup_driver_mode(driver), &error) < 0)
+        fail_msg("%s", error.message);
+    assert_int_equal(cgroup_apply(cgroup, &limits, &error), 0);
+    assert_int_equal(system("systemctl daemon-reload"), 0);
+    assert_group_file(cgroup, "memory.max", "33554432");
+    assert_property(scope.unit, "MemoryMax", "33554432");
+
+    /* A second one of the name is refused; after the stop nothing is left. */
+    pid_t other = fork_sleeper();
+    assert_true(systemd_scope_start(&helper, &scope, other, NULL, cgroup_driver_mode(driver), path,
+                                    &error) < 0);
+    assert_non_null(strstr(error.message, scope.unit));
+    kill(other, SIGKILL);
+    waitpid(other, NULL, 0);
+    if (systemd_scope_stop(&helper, &scope, &error) < 0)
+        fail_msg("%s", error.message);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(cgroup_destroy(cgroup, 30000, &error), 0);
+    assert_property(scope.unit, "ActiveState", "inactive");
+    assert_property(scope.unit, "LoadState", "not-found");
+    assert_int_equal(cgroup_open(driver, path, &cgroup, &error), -ENOENT);
+    assert_int_equal(systemd_scope_stop(&helper, &scope, &error), 0); /* it is gone: no error */
+    cgroup_driver_close(driver);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),           cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_properties),      cmocka_unit_test(test_program_fails),
+        cmocka_unit_test(test_program_refuses), cmocka_unit_test(test_program_is_bounded),
+        cmocka_unit_test(test_scope),
+    };
+
+    helper.path = getenv("SYSTEMD_HELPER");
+    if (!helper.path)
+        helper.path = "build/container-runtime-systemd";
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
