@@ -210,8 +210,9 @@ static int attach_new(const struct plan *plan, struct planned_mount *planned, in
     }
     if (r < 0)
         return r;
-    bool is_simple = !mount->propagation && !mount->tree_attributes && !mount->tree_cleared &&
-                     !mount->has_tmpcopyup &&
+    /* What is mounted below a private or slave root is private anyhow. */
+    bool is_simple = !(mount->propagation & ~(uint64_t)MS_PRIVATE) && !mount->tree_attributes &&
+                     !mount->tree_cleared && !mount->has_tmpcopyup &&
                      !(is_tmpfs && (mount->attributes & MOUNT_ATTR_RDONLY));
     if (is_simple && fchdir(target) == 0)
         r = mount_here(".", mount->type, source, data, mount->super_flags, mount->attributes);
