@@ -171,24 +171,22 @@ static int prepare_bind(const struct plan *plan, struct planned_mount *planned, 
 
 /* ---- cgroups ---- */
 
-static int list_cgroups(struct plan *plan, struct error *error)
+static void list_cgroups(struct plan *plan)
 {
     struct statfs fs;
     size_t i = 0;
 
+    /* None that is ours to use (rootless): v2 can be mounted even so, of v1 the host's is shown. */
     if (!plan->driver) {
-        if (statfs("/sys/fs/cgroup", &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
-            return error_set(error, EINVAL, "mounts: a cgroup mount needs a cgroup");
         plan->cgroups[0] = (struct planned_cgroup){"", "cgroup2", ""};
-        plan->cgroup_count = 1;
-        return 0;
+        plan->cgroup_count = statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+        return;
     }
     while (i < PLAN_CGROUPS_MAX &&
            cgroup_driver_mount(plan->driver, i, &plan->cgroups[i].directory, &plan->cgroups[i].type,
                                &plan->cgroups[i].options))
         i++;
     plan->cgroup_count = i;
-    return 0;
 }
 
 /* ---- all ---- */
@@ -205,7 +203,8 @@ static int prepare_one(struct plan *plan, size_t index, int *shared, struct erro
         return prepare_bind(plan, planned, shared, error);
     if (strcmp(mount->type, "cgroup") == 0 || strcmp(mount->type, "cgroup2") == 0) {
         planned->is_cgroup = true;
-        return list_cgroups(plan, error);
+        list_cgroups(plan);
+        return 0;
     }
     if ((int)index == mounts_dev_index(plan->config) && strcmp(mount->type, "tmpfs") == 0)
         return plan_prepare_dev(plan, planned, error);
