@@ -177,7 +177,9 @@ static int prepare_dev(struct plan *plan, struct planned_mount *planned, struct 
     if (plan->has_late_mounts || planned->mount->has_tmpcopyup || mounts_needs_label(plan->config))
         return 0;
     planned->is_own_dev = true;
-    if (!plan->config->namespaces[NAMESPACE_USER].is_given)
+    /* Nor may nodes be made under the devices rule of a cgroup, which the process is in by then;
+     * the default ones are allowed by every rule that makes sense. */
+    if (!plan->config->namespaces[NAMESPACE_USER].is_given && plan->config->device_count == 0)
         return 0;
     int r = mounts_make_dev(plan, planned, &index);
     if (r == -EPERM) { /* nodes cannot be made: a plain tmpfs, and the host's are bound */
