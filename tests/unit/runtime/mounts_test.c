@@ -60,6 +60,32 @@ static void look_at_standard(void)
     CHECK(access("/secret", F_OK) < 0);
 }
 
+static void look_at_order(void)
+{
+    for (size_t i = 0; i + 1 < config.mount_count; i++)
+        CHECK(mountinfo_line(mounts[i].destination) < mountinfo_line(mounts[i + 1].destination));
+    CHECK(mountinfo_line("/own") > 0 && mountinfo_line("/last") > mountinfo_line("/own"));
+}
+
+/* The suite of the OCI looks for mounts in the order of the config. */
+static void order(void)
+{
+    char *source = strdup(at("outside"));
+
+    add_standard_mounts();
+    add_mount("bind", source, "/own", NULL, NO_ATTRIBUTES)->propagation = MS_SLAVE;
+    add_mount("tmpfs", "tmpfs", "/between", NULL, NO_ATTRIBUTES);
+    add_mount("bind", source, "/last", NULL, NO_ATTRIBUTES)->is_recursive = true;
+    assert_runs(look_at_order);
+    free(source);
+}
+
+static void test_order(void **state)
+{
+    (void)state;
+    in_each_stage(order);
+}
+
 static void standard(void)
 {
     add_standard_mounts();
@@ -551,6 +577,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_standard_config, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_binds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_locked_flags, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recursive_binds, setup, teardown),

@@ -243,6 +243,18 @@ static inline int count_mounts(const char *path)
     return file ? count : -1;
 }
 
+/* The line of mountinfo that tells of the mount point, from 0; -1: none does. */
+static inline int mountinfo_line(const char *path)
+{
+    _cleanup_fclose_ FILE *file = fopen("/proc/self/mountinfo", "re");
+    char line[4096], point[1024];
+
+    for (int i = 0; file && fgets(line, sizeof(line), file); i++)
+        if (sscanf(line, "%*s %*s %*s %*s %1023s", point) == 1 && strcmp(point, path) == 0)
+            return i;
+    return -1;
+}
+
 /* Lines of /proc/self/mountinfo whose mount point is path, and one of them has the word in it. */
 static inline bool mountinfo_has(const char *path, const char *word)
 {
