@@ -439,15 +439,14 @@ static void test_numbers_of_the_state(void **unused)
 {
     static const char *const pids[] = {"-1", "2147483648", "1.5", "\"1\"", "99999999999999999999"};
     struct store_state state;
-    char text[1024];
+    char whole[512], text[1024];
 
     (void)unused;
     for (size_t i = 0; i < ARRAY_LENGTH(pids); i++) {
-        snprintf(text, sizeof(text), WHOLE, "");
-        char *at = strstr(text, "\"pid\":1");
-        char rest[1024];
-        strcpy(rest, at + strlen("\"pid\":1"));
-        sprintf(at, "\"pid\":%s%s", pids[i], rest);
+        snprintf(whole, sizeof(whole), WHOLE, "");
+        const char *at = strstr(whole, "\"pid\":1");
+        snprintf(text, sizeof(text), "%.*s\"pid\":%s%s", (int)(at - whole), whole, pids[i],
+                 at + strlen("\"pid\":1"));
         assert_int_equal(store_state_parse(text, strlen(text), &state, NULL), -EINVAL);
     }
 }
