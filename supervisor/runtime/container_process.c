@@ -234,6 +234,14 @@ int container_prepare_process(const struct plan *plan, struct container *contain
 
 /* ---- states for hooks and agents ---- */
 
+/* Hooks of the container's own may be programs of the image: they only read. */
+static int seal(int fd, struct error *error)
+{
+    return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0
+               ? error_sys(error, errno, "seal the state")
+               : 0;
+}
+
 static int write_json(int fd, json_t *json, struct error *error)
 {
     _cleanup_free_ char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
@@ -242,9 +250,9 @@ static int write_json(int fd, json_t *json, struct error *error)
     if (!text)
         return error_sys(error, ENOMEM, "write the state");
     size_t length = strlen(text);
-    return pwrite(fd, text, length, 0) == (ssize_t)length
-               ? 0
-               : error_sys(error, EIO, "write the state");
+    if (pwrite(fd, text, length, 0) != (ssize_t)length)
+        return error_sys(error, EIO, "write the state");
+    return seal(fd, error);
 }
 
 /* config-linux.md, "The Container Process State". */

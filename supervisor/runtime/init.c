@@ -132,15 +132,20 @@ static int set_names(const struct config *config)
 /* Which namespace a file below sys/ speaks of is decided by who opens it. */
 static int set_sysctls(const struct plan *plan, uint32_t *index)
 {
-    const char *path = plan->sysctl_paths;
+    const struct config *config = plan->config;
 
-    for (size_t i = 0; i < plan->config->sysctl_count; i++, path += strlen(path) + 1) {
-        const char *value = plan->config->sysctls[i].value;
+    if (config->sysctl_count == 0)
+        return 0;
+    _cleanup_close_ int sys = open_beneath_nofollow(plan->proc_fd, "sys", O_PATH | O_DIRECTORY, 0);
+    if (sys < 0)
+        return sys;
+    for (size_t i = 0; i < config->sysctl_count; i++) {
+        const struct config_sysctl *sysctl = &config->sysctls[i];
         *index = (uint32_t)i;
-        _cleanup_close_ int fd = open_beneath_nofollow(plan->proc_fd, path, O_WRONLY, 0);
+        _cleanup_close_ int fd = open_beneath_nofollow(sys, sysctl->path, O_WRONLY, 0);
         if (fd < 0)
             return fd;
-        if (write(fd, value, strlen(value)) < 0)
+        if (write(fd, sysctl->value, strlen(sysctl->value)) < 0)
             return -errno;
     }
     return 0;

@@ -11,8 +11,8 @@
  *     plan.c          builds and releases it, turns a report into a sentence
  *     plan_mounts.c, plan_root.c, plan_devices.c, plan_explain_mounts.c   its mounts
  *     init.c          the container's first process walks it
- *     init_join.c     the process before it, where namespaces are joined or have clocks of their own
- *     init_mounts.c and the others that mounts_internal.h lists   the mounts' part of that walk
+ *     init_join.c     the process before it, where namespaces are joined or have clocks of their
+ * own init_mounts.c and the others that mounts_internal.h lists   the mounts' part of that walk
  *     init_rights.c   the part that gives rights up, shared with exec
  *     init_terminal.c the terminal
  */
@@ -71,15 +71,14 @@ struct plan {
     struct planned_cgroup cgroups[PLAN_CGROUPS_MAX];
     size_t cgroup_count;
     bool has_late_mounts; /* the parent may make no mounts: the process makes all from paths */
-    bool has_own_dev; /* /dev is a tmpfs that the parent filled with the default devices */
-    int *device_fds;  /* a detached tmpfs of nodes to be bound, for devices that lie elsewhere; NULL:
-                         none is needed, or the parent can make no nodes; see plan_devices.c */
+    bool has_own_dev;     /* /dev is a tmpfs that the parent filled with the default devices */
+    int *device_fds; /* a detached tmpfs of nodes to be bound, for devices that lie elsewhere; NULL:
+                        none is needed, or the parent can make no nodes; see plan_devices.c */
     size_t device_fd_count;
 
-    char **env;         /* of the process, with HOME; NULL: process->env is whole. The list and its
-                           first string are owned */
-    char **exec_paths;  /* candidates for exec, in order, NULL-terminated */
-    char *sysctl_paths; /* "net/ipv4/ip_forward\0...", below sys/ of a procfs, one a sysctl */
+    char **env;        /* of the process, with HOME; NULL: process->env is whole. The list and its
+                          first string are owned */
+    char **exec_paths; /* candidates for exec, in order, NULL-terminated */
     int stdio[3];
     int passed[PLAN_PASSED_MAX]; /* become descriptors 3, 4 ... */
     size_t passed_count;

@@ -32,15 +32,6 @@ static const char *const step_names[STEP_COUNT] = {
     [STEP_SECCOMP] = "load the seccomp filter",
 };
 
-const char *const hook_kind_names[HOOK_KINDS] = {
-    [HOOK_PRESTART] = "prestart",
-    [HOOK_CREATE_RUNTIME] = "createRuntime",
-    [HOOK_CREATE_CONTAINER] = "createContainer",
-    [HOOK_START_CONTAINER] = "startContainer",
-    [HOOK_POSTSTART] = "poststart",
-    [HOOK_POSTSTOP] = "poststop",
-};
-
 /* The namespace of a join, which may be several at once (a pidfd). */
 static int explain_join(const struct plan *plan, uint32_t index, int errnum, struct error *error)
 {
@@ -66,18 +57,18 @@ static int explain_hook(const struct plan *plan, const struct plan_report *repor
     if (kind >= HOOK_KINDS || index >= plan->config->hooks[kind].count)
         return error_set(error, EPROTO, "a hook failed");
     const char *path = plan->config->hooks[kind].list[index].path;
-    const char *name = hook_kind_names[kind];
+    const char *name = config_hook_kind_name((enum config_hook_kind)kind);
     if (report->errnum == ETIMEDOUT)
         return error_set(error, ETIMEDOUT, "hooks.%s[%u] %s: took longer than its timeout", name,
                          index, path);
     if (report->errnum > 0)
-        return error_sys(error, report->errnum, "hooks.%s[%u] %s", name, index, path);
+        return error_sys(error, report->errnum, "hooks.%s[%u] %s: it could not be executed", name,
+                         index, path);
     if (WIFSIGNALED(status))
         return error_set(error, ECANCELED, "hooks.%s[%u] %s: killed by signal %d", name, index,
                          path, WTERMSIG(status));
-    return error_set(error, ECANCELED, "hooks.%s[%u] %s: exit status %d%s", name, index, path,
-                     WEXITSTATUS(status),
-                     WEXITSTATUS(status) == 127 ? " (it could not be executed)" : "");
+    return error_set(error, ECANCELED, "hooks.%s[%u] %s: exit status %d", name, index, path,
+                     WEXITSTATUS(status));
 }
 
 static int explain_process(const struct plan *plan, const struct plan_report *report, int errnum,
@@ -95,7 +86,7 @@ static int explain_process(const struct plan *plan, const struct plan_report *re
                          "itself",
                          capability_name((int)report->index));
     case STEP_CWD:
-        return error_sys(error, errnum, "process.cwd %s", process->cwd);
+        return error_sys(error, errnum, "process.cwd: working directory %s", process->cwd);
     case STEP_LABEL:
         return error_sys(error, errnum, "set the label %s",
                          process->apparmor_profile ? process->apparmor_profile

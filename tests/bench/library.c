@@ -55,30 +55,34 @@ static int start(json_t *json, const char *group, struct container *container, s
     _cleanup_config_ struct config *config = NULL;
     struct cgroup *cgroup = NULL;
 
-    int r = config_read(json, &config, error);
+    int r = config_read(json, NULL, &config, error);
     if (r == 0 && config->seccomp && !seccomp_program_is_of(seccomp, config->seccomp))
         r = seccomp_program_new(config->seccomp, &seccomp, error);
     times->ms[PART_CONFIG] = lap_ms(&before);
     if (r == 0)
         r = cgroup_create(driver, group, &cgroup, error);
     if (r == 0)
-        r = cgroup_apply(cgroup, &config->resources, error);
+        r = cgroup_apply(cgroup, config->resources, error);
     times->ms[PART_CGROUP] = lap_ms(&before);
     if (r < 0) {
         cgroup_close(cgroup);
         return r;
     }
     const struct container_request request = {
+        .id = "bench",
         .config = config,
         .driver = driver,
         .cgroup = cgroup,
         .seccomp = config->seccomp ? seccomp : NULL,
         .stdio = {null_fd, null_fd, null_fd},
+        .console_fd = -1,
+        .start_listener = -1,
+        .has_new_keyring = true,
     };
     r = container_create(&request, container, error);
     times->ms[PART_CREATE] = lap_ms(&before);
     if (r == 0)
-        r = container_start(container, error);
+        r = container_start(container, config, error);
     times->ms[PART_START] = lap_ms(&before);
     /* The descriptors of a thousand groups are more than many a machine allows. */
     cgroup_close(cgroup);
