@@ -152,6 +152,7 @@ static int make_process(struct runtime *runtime, const struct runtime_passed *pa
     };
     r = container_create(&request, &creation->made, error);
     creation->is_made = r == 0;
+    runtime_scope_settle(&creation->cgroup);
     seccomp_program_free(seccomp);
     return r;
 }
