@@ -119,6 +119,7 @@ enum plan_step {
     STEP_TERMINAL,
     STEP_PIVOT,
     STEP_ROOT_FLAGS,
+    STEP_LOOPBACK,
     STEP_HOSTNAME,
     STEP_SYSCTL, /* index: of config->sysctls */
     STEP_KEYRING,
