@@ -105,6 +105,7 @@ struct cgroup_resources {
     int64_t memory_limit;       /* bytes; 0: not given, -1: no limit */
     int64_t memory_reservation; /* the same */
     int64_t memory_swap; /* memory + swap in bytes, as OCI and v1 count; 0: not given, -1: none */
+    int64_t memory_kernel_tcp; /* bytes of TCP buffers, v1 only; 0: not given, -1: no limit */
     bool has_swappiness;
     uint64_t swappiness; /* 0..100 */
     bool has_oom_killer; /* whether is_oom_killer_disabled was given */
