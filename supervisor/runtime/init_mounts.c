@@ -280,7 +280,10 @@ static int make_detached(const struct plan *plan, struct planned_mount *planned)
 static int attach_made(struct planned_mount *planned, int target)
 {
     int r = mount_attach(planned->fd, target);
+    struct stat st;
 
+    if (r == -EINVAL && planned->is_file && fstat(target, &st) == 0 && S_ISDIR(st.st_mode))
+        r = -ENOTDIR; /* as the other way round */
     if (!planned->is_read_only_late && !planned->is_own_dev)
         close_fd(&planned->fd);
     return r;

@@ -320,6 +320,10 @@ static void test_kinds_that_do_not_fit(void **state)
     add_mount("bind", at("outside"), "/file", NULL, NO_ATTRIBUTES);
     assert_refused(ENOTDIR, "not of one kind");
     config.mount_count = 0;
+    make_directory("image/directory");
+    add_mount("bind", at("outside/secret"), "/directory", NULL, NO_ATTRIBUTES);
+    assert_refused(ENOTDIR, "not of one kind");
+    config.mount_count = 0;
     add_mount("proc", "proc", "/proc", NULL, SAFE);
     assert_refused(ENOTDIR, "mount /proc");
     config.mount_count = 0;
