@@ -360,7 +360,7 @@ def test_a_runtime_without_rights(bundle):
     bundle.config["linux"]["namespaces"] = [{"type": kind} for kind in ("mount", "pid", "ipc", "uts", "user")]
     for kind in ("uid", "gid"):
         bundle.config["linux"][f"{kind}Mappings"] = [{"containerID": 0, "hostID": user, "size": 1}]
-    bundle.config["process"]["args"] = ["sh", "-c", "stat -c %t,%T /dev/null && echo x >/dev/null && cat /data/secret; "
+    bundle.config["process"]["args"] = ["sh", "-c", "stat -c %t,%T /dev/null && echo x >/dev/null && cat /data/secret; echo; "
                                         "touch /data/x || echo refused; test -d /sys/class && id -u"]
     (bundle.path / "config.json").write_text(json.dumps(bundle.config))
     subprocess.run(["chown", "-hR", f"{user}:{user}", bundle.path], check=True)
