@@ -290,8 +290,8 @@ void init_run(const struct plan *prepared)
 {
     struct plan plan = *prepared;
 
-    /* A parent without rights could not map the ids of a process that is not dumpable. In a new user
-     * namespace that joins nothing nobody is there yet who could make use of it. */
+    /* A parent without rights could not map the ids of a process that is not dumpable. In a new
+     * user namespace that joins nothing nobody is there yet who could make use of it. */
     bool is_alone = (plan.clone_flags & CLONE_NEWUSER) && !plan_needs_joining(&plan);
     if (is_alone)
         init_wait(&plan);
