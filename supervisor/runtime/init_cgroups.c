@@ -67,7 +67,8 @@ static int open_own(const char *text, const struct planned_cgroup *cgroup)
         char *at = stpcpy(stpcpy(stpcpy(path, CGROUP_ROOT "/"), cgroup->directory), "/");
         memcpy(at, group, group_length);
         at[group_length] = '\0';
-        return mounts_open_source(path, false);
+        /* A group outside of the cgroup namespace that we live in cannot be named. */
+        return mounts_path_climbs(path) ? -ENOENT : mounts_open_source(path, false);
     }
     return -ENOENT;
 }

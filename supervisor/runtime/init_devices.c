@@ -92,7 +92,7 @@ static int open_parent(const struct plan *plan, const char *path, const char **n
         return -EINVAL;
     memcpy(directory, path, (size_t)(slash - path));
     directory[slash - path] = '\0';
-    return init_open_target(plan->root_fd, slash == path ? "/" : directory, false, false);
+    return init_open_target(plan->root_fd, slash == path ? "/" : directory, false, false, NULL);
 }
 
 /* An empty file is what an earlier start of the container left as a place. */
@@ -153,7 +153,7 @@ static int make_device(const struct plan *plan, size_t index, const struct confi
 static int make_links(const struct plan *plan)
 {
     const char *name, *target;
-    _cleanup_close_ int dev = init_open_target(plan->root_fd, "/dev", false, false);
+    _cleanup_close_ int dev = init_open_target(plan->root_fd, "/dev", false, false, NULL);
 
     if (dev < 0)
         return dev;
@@ -207,7 +207,7 @@ static int open_console(const struct plan *plan)
 
     if (own)
         return open_beneath_nofollow(own->fd, "console", O_PATH, 0);
-    _cleanup_close_ int dev = init_open_target(plan->root_fd, "/dev", false, false);
+    _cleanup_close_ int dev = init_open_target(plan->root_fd, "/dev", false, false, NULL);
     if (dev < 0)
         return dev;
     _cleanup_close_ int made =

@@ -70,12 +70,26 @@ static int attach_shelf(const struct plan *plan)
     return 0;
 }
 
+/*
+ * Sources are looked up while nothing covers the old root: a ".." too much in one of the host's
+ * links would lead into what does. Which mount it is, is told at its turn.
+ */
+static void open_sources(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->config->mount_count; i++) {
+        struct planned_mount *planned = &plan->mounts[i];
+        if (planned->is_late)
+            planned->source = mounts_open_source(planned->mount->source, plan->has_strict_sources);
+    }
+}
+
 /* On top of the old root: the path that every process can resolve, whoever owns what lies on the
  * way. */
 int init_attach_root(const struct plan *plan)
 {
     int r = plan->has_late_mounts ? clone_root(plan) : 0;
 
+    open_sources(plan);
     if (r == 0)
         r = attach_shelf(plan);
     if (r < 0)

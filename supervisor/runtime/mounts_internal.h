@@ -91,9 +91,9 @@ int plan_explain_source(const struct config_mount *mount, int errnum, struct err
  * Opens what a mount point's path leads to below the root (O_PATH), and makes what is missing of
  * it: directories, and at the end a file if is_file. With may_follow links are followed inside the
  * root, but neither into a procfs or sysfs (-EXDEV) nor to the root itself (-EBUSY); else they are
- * -ELOOP.
+ * -ELOOP. *was_missing (unless NULL) becomes true where something was made.
  */
-int init_open_target(int root, const char *path, bool is_file, bool may_follow);
+int init_open_target(int root, const char *path, bool is_file, bool may_follow, bool *was_missing);
 
 /* Opens the source of a bind mount in the old root, as the parent would. */
 int mounts_open_source(const char *path, bool is_strict);

@@ -33,6 +33,8 @@
 struct planned_mount {
     const struct config_mount *mount;
     int fd;          /* a detached mount made by the parent, or -1: the process makes it */
+    bool is_late;    /* a bind mount whose source the process opens and copies itself: */
+    int source;      /* a descriptor of it, or a negative errno */
     bool is_shelved; /* fd waits on the shelf (init_root.c); what is attached is a copy of it */
     bool is_own_dev; /* it is the tmpfs of /dev, filled with devices by the runtime */
     bool is_file;    /* the mount point is a file */

@@ -143,7 +143,8 @@ static int prepare_bind(const struct plan *plan, struct planned_mount *planned, 
     const struct config_mount *mount = planned->mount;
     struct stat st;
 
-    if (!is_copied_here(plan, mount) && !mounts_path_is(mount->destination, "/proc"))
+    planned->is_late = !is_copied_here(plan, mount);
+    if (planned->is_late && !mounts_path_is(mount->destination, "/proc"))
         return 0;
     _cleanup_close_ int source = mounts_open_source(mount->source, plan->has_strict_sources);
     int r = source >= 0 ? 0 : source;
@@ -155,7 +156,7 @@ static int prepare_bind(const struct plan *plan, struct planned_mount *planned, 
     if (r < 0)
         return plan_explain_source(mount, -r, error);
     r = check_source(mount, source, error);
-    if (r < 0 || !is_copied_here(plan, mount))
+    if (r < 0 || planned->is_late)
         return r;
     planned->is_file = !S_ISDIR(st.st_mode);
     planned->fd = mounts_clone_source(plan, mount, source);
@@ -255,7 +256,8 @@ int plan_prepare_mounts(struct plan *plan, struct error *error)
     if (!plan->mounts)
         return error_sys(error, ENOMEM, "mounts");
     for (size_t i = 0; i < config->mount_count; i++)
-        plan->mounts[i] = (struct planned_mount){.mount = &config->mounts[i], .fd = -1};
+        plan->mounts[i] =
+            (struct planned_mount){.mount = &config->mounts[i], .fd = -1, .source = -1};
     for (size_t i = 0; r == 0 && i < config->mount_count; i++)
         r = prepare_one(plan, i, &shared, error);
     choose_shelved(plan);

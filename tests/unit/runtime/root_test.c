@@ -365,14 +365,13 @@ static void test_console_is_no_trap(void **state)
     process.has_terminal = true;
     console_slave = open("/dev/null", O_RDWR | O_CLOEXEC);
     assert_int_equal(run(nothing), -ENODEV);
-    close(console_slave);
+    close_fd(&console_slave);
     open_slave();
     make_directory("image/tmp");
     make_link("image/dev/console", "/tmp/stolen");
     assert_int_equal(run(nothing), -EEXIST);
     assert_int_equal(fstatat(scratch_fd, "image/tmp/stolen", &st, AT_SYMLINK_NOFOLLOW), -1);
-    close(console_slave);
-    console_slave = -1;
+    close_fd(&console_slave);
 }
 
 /* ---- masks ---- */
