@@ -132,6 +132,23 @@ static int set_limits(struct cgroup *cgroup, const struct config *config, struct
     return r < 0 ? r : cgroup_apply(cgroup, resources, error);
 }
 
+/* Others than root often may not make groups; a container without limits can live without one. */
+static int go_without(const struct runtime *runtime, const struct config *config,
+                      struct runtime_cgroup *group, const struct error *reason, struct error *error)
+{
+    int code = reason->code;
+    bool is_denied = code == EACCES || code == EPERM || code == EROFS || code == ENOENT;
+
+    runtime_cgroup_remove(group, NULL);
+    runtime_cgroup_close(group);
+    if (!is_denied || config->resources || !runtime_is_rootless(runtime)) {
+        *error = *reason;
+        return -code;
+    }
+    runtime_log(RUNTIME_LOG_WARNING, "the container has no cgroup of its own: %s", reason->message);
+    return 0;
+}
+
 static int make_group(struct runtime_cgroup *group, const struct config *config,
                       struct error *error)
 {
@@ -147,12 +164,10 @@ static int make_group(struct runtime_cgroup *group, const struct config *config,
                          "must have one to itself",
                          group->path);
     }
-    r = set_limits(group->cgroup, config, error);
-    group->freezer = find_freezer(group->driver, group->path);
-    return r;
+    return set_limits(group->cgroup, config, error);
 }
 
-int runtime_cgroup_make(const struct runtime *runtime, const char *id, const struct config *config,
+int runtime_cgroup_name(const struct runtime *runtime, const char *id, const struct config *config,
                         struct runtime_cgroup *group, struct error *error)
 {
     enum manager manager;
@@ -164,24 +179,27 @@ int runtime_cgroup_make(const struct runtime *runtime, const char *id, const str
         return r;
     r = cgroup_driver_open(&group->driver, &reason);
     if (r == 0 && manager == MANAGER_SYSTEMD)
-        r = runtime_scope_make(runtime, id, config, group, &reason);
+        r = runtime_scope_name(runtime, id, config, group, &reason);
     else if (r == 0)
         r = find_path(runtime, group->driver, id, config->cgroups_path, &group->path, &reason);
     if (r == 0)
-        r = make_group(group, config, &reason);
-    if (r == 0)
+        group->freezer = find_freezer(group->driver, group->path);
+    return r < 0 ? go_without(runtime, config, group, &reason, error) : 0;
+}
+
+int runtime_cgroup_make(const struct runtime *runtime, const char *id, const struct config *config,
+                        struct runtime_cgroup *group, struct error *error)
+{
+    struct error reason = ERROR_INIT;
+    int r = 0;
+
+    if (!group->path)
         return 0;
-    bool is_denied = r == -EACCES || r == -EPERM || r == -EROFS || r == -ENOENT;
-    runtime_cgroup_remove(group, NULL);
-    runtime_cgroup_close(group);
-    if (!is_denied || config->resources || !runtime_is_rootless(runtime)) {
-        if (error)
-            *error = reason;
-        return r;
-    }
-    /* Others than root often may not; a container without limits does not need one. */
-    runtime_log(RUNTIME_LOG_WARNING, "the container has no cgroup of its own: %s", reason.message);
-    return 0;
+    if (group->scope)
+        r = runtime_scope_make(runtime, id, config, group, &reason);
+    if (r == 0)
+        r = make_group(group, config, &reason);
+    return r < 0 ? go_without(runtime, config, group, &reason, error) : 0;
 }
 
 int runtime_cgroup_find(const struct store_state *state, struct runtime_cgroup *group,

@@ -53,6 +53,23 @@ static pid_t start_placeholder(void)
     return pid < 0 ? -errno : pid;
 }
 
+int runtime_scope_name(const struct runtime *runtime, const char *id, const struct config *config,
+                       struct runtime_cgroup *group, struct error *error)
+{
+    struct systemd_scope scope;
+    char path[PATH_MAX];
+    int r =
+        systemd_scope_name(config->cgroups_path, id, runtime_is_rootless(runtime), &scope, error);
+
+    if (r == 0)
+        r = systemd_scope_path(&scope, path, sizeof(path), error);
+    if (r < 0)
+        return r;
+    group->scope = strdup(scope.unit);
+    group->path = strdup(path);
+    return group->scope && group->path ? 0 : error_sys(error, ENOMEM, "systemd scope");
+}
+
 int runtime_scope_make(const struct runtime *runtime, const char *id, const struct config *config,
                        struct runtime_cgroup *group, struct error *error)
 {
@@ -69,11 +86,12 @@ int runtime_scope_make(const struct runtime *runtime, const char *id, const stru
         return error_sys(error, -group->placeholder, "systemd scope %s", scope.unit);
     r = systemd_scope_start(&helper, &scope, group->placeholder, config->resources,
                             cgroup_driver_mode(group->driver), path, error);
-    if (r < 0)
+    if (r < 0 || strcmp(path, group->path) == 0)
         return r;
-    group->scope = strdup(scope.unit);
+    /* systemd knows better where it is. */
+    free(group->path);
     group->path = strdup(path);
-    return group->scope && group->path ? 0 : error_sys(error, ENOMEM, "systemd scope");
+    return group->path ? 0 : error_sys(error, ENOMEM, "systemd scope");
 }
 
 void runtime_scope_settle(struct runtime_cgroup *group)

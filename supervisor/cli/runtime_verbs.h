@@ -113,7 +113,10 @@ struct runtime_cgroup {
     pid_t placeholder;            /* of runtime_scope.c; 0: none */
 };
 
-/* Makes the group of a new container and sets its limits. */
+/* Where the group of a new container will be: fills in path, scope and freezer. */
+int runtime_cgroup_name(const struct runtime *runtime, const char *id, const struct config *config,
+                        struct runtime_cgroup *cgroup, struct error *error);
+/* Makes it and sets its limits. */
 int runtime_cgroup_make(const struct runtime *runtime, const char *id, const struct config *config,
                         struct runtime_cgroup *cgroup, struct error *error);
 /* Opens the group of a container that exists; -ENOENT if it has none or it is gone. */
@@ -131,7 +134,10 @@ static inline void runtime_cgroup_cleanup(struct runtime_cgroup *cgroup)
 
 /* ---- runtime_scope.c ---- */
 
-/* Makes a systemd scope for a new container; fills in path, scope and placeholder. */
+/* Names the systemd scope of a new container; fills in path and scope. */
+int runtime_scope_name(const struct runtime *runtime, const char *id, const struct config *config,
+                       struct runtime_cgroup *cgroup, struct error *error);
+/* Makes it, with a placeholder in it. */
 int runtime_scope_make(const struct runtime *runtime, const char *id, const struct config *config,
                        struct runtime_cgroup *cgroup, struct error *error);
 /* To be called when the container's process is in the group. */
@@ -211,6 +217,8 @@ int runtime_terminal_open(int master, struct runtime_terminal **terminal, struct
 struct pollfd;
 size_t runtime_terminal_prepare(struct runtime_terminal *terminal, struct pollfd *polls);
 void runtime_terminal_move(struct runtime_terminal *terminal, const struct pollfd *polls);
+/* Lets a process that gets a terminal begin with the size of ours, unless it says another. */
+void runtime_terminal_size(struct config_process *process);
 /* Gives it the size of ours. */
 void runtime_terminal_resize(const struct runtime_terminal *terminal);
 /* Copies what it still holds; our own terminal is again as it was. */

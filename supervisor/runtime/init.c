@@ -212,7 +212,7 @@ static void build_mounts(struct plan *plan)
 {
     uint32_t index = 0;
 
-    init_check(plan, STEP_PROPAGATION, part_mounts(plan->config), 0);
+    init_check(plan, STEP_PROPAGATION, part_mounts(plan), 0);
     init_check(plan, STEP_ROOT, init_attach_root(plan), 0);
     int r = init_attach_mounts(plan, &index);
     init_check(plan, STEP_MOUNT, r, index);
@@ -229,6 +229,7 @@ static void build_mounts(struct plan *plan)
         init_ensure_directory(plan, plan->process->cwd);
     init_check(plan, STEP_PIVOT, init_change_root(plan), 0);
     init_check(plan, STEP_ROOT_FLAGS, init_finish_root(plan), 0);
+    init_check(plan, STEP_LEAVE, init_leave_mounts(plan), 0);
 }
 
 static void build_world(struct plan *plan)
@@ -241,6 +242,7 @@ static void build_world(struct plan *plan)
     init_check(plan, STEP_ROOT_IDS, become_root(plan), 0);
     init_check(plan, STEP_CGROUP_NAMESPACE, enter_cgroup_namespace(plan), 0);
     if (plan->is_exec) {
+        init_check(plan, STEP_LEAVE, init_enter_root(plan), 0);
         init_check(plan, STEP_TERMINAL, init_open_terminal(plan), 0);
     } else {
         build_mounts(plan);

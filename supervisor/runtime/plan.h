@@ -62,6 +62,9 @@ struct plan {
     uint64_t clone_flags; /* the namespaces that are new */
     struct planned_join joins[PLAN_JOINS_MAX];
     size_t join_count;
+    /* Without a mount namespace of its own; see init_leave.c. */
+    bool keeps_mount_namespace;
+    int mount_namespace_fd;             /* the runtime's, then; else -1 */
     pid_t pid;                          /* of the container's first process, for exec */
     const struct cgroup_driver *driver; /* for cgroup mounts; NULL: none is possible */
     struct cgroup *cgroup;              /* to be entered; NULL: stay in the caller's */
@@ -121,6 +124,7 @@ enum plan_step {
     STEP_TERMINAL,
     STEP_PIVOT,
     STEP_ROOT_FLAGS,
+    STEP_LEAVE,
     STEP_LOOPBACK,
     STEP_HOSTNAME,
     STEP_SYSCTL, /* index: of config->sysctls */
@@ -194,6 +198,11 @@ int init_open_in_root(const struct plan *plan, const char *path, int flags);
 int init_mount_console(const struct plan *plan, int slave);
 /* pivot_root, or MS_MOVE and chroot with has_no_pivot; the old root is gone, "/" is the new one. */
 int init_change_root(const struct plan *plan);
+/* For a container without a mount namespace of its own: the world was built in one that is left
+ * now, and goes on as a tree that no namespace has. */
+int init_leave_mounts(const struct plan *plan);
+/* The same for a further process in such a container: takes on the root of its first process. */
+int init_enter_root(const struct plan *plan);
 /* rootfsPropagation, and "ro" of a root that had to stay writable until now. */
 int init_finish_root(const struct plan *plan);
 

@@ -17,6 +17,7 @@ static const char *const step_names[STEP_COUNT] = {
     [STEP_ROOT_IDS] = "become root of the user namespace",
     [STEP_CGROUP_NAMESPACE] = "make the cgroup namespace",
     [STEP_PROPAGATION] = "part the mounts from the host's",
+    [STEP_LEAVE] = "go back to the mount namespace of the runtime",
     [STEP_LOOPBACK] = "set the loopback link up",
     [STEP_HOSTNAME] = "set the host name",
     [STEP_KEYRING] = "make a session keyring",

@@ -78,6 +78,12 @@ class Bundle:
         self.config["process"].update(process)
         self.write()
 
+    def without_namespaces(self):
+        """A container that shares all but its mounts with us."""
+        del self.config["hostname"]
+        self.config["linux"]["namespaces"] = [{"type": "mount"}]
+        self.write()
+
     # ---- the program ----
 
     def command(self, *words):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """container-runtime as engines and people call it: every verb, every refusal, and many at once."""
 import array
-import contextlib
 import datetime
+import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import termios
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -113,7 +115,8 @@ def test_usage_errors(bundle):
     assert "invalid format option" in bundle.fails("list", "-f", "xml")
     assert "--cgroup-manager" in bundle.fails("--cgroup-manager", "x", "run", "c")
     assert bundle.names() == []
-    subprocess.run([RUNTIME, "--root", "/", "list"], check=False)
+    done = subprocess.run([RUNTIME, "--root", "/", "list"], check=False, capture_output=True, text=True)
+    assert done.returncode == 1 and "not /" in done.stderr
 
 
 def test_help_names_every_verb_and_its_options(bundle):
@@ -147,7 +150,7 @@ def test_options_of_both_runtimes_are_taken(bundle):
               "--log-format", "json", "create", "--no-pivot=false", "--no-new-keyring", "--preserve-fds=0",
               "--no-subreaper", "-f", "other.json", "-b", bundle.directory, "c")
     bundle.ok("start", "c")
-    assert bundle.ok("exec", "--detach=false", "-t=false", "c", "echo", "x") == "x\n" or True
+    assert bundle.ok("exec", "--detach=false", "--tty=false", "c", "echo", "x") == "x\n"
     assert bundle.ok("exec", "--env", "A=1", "-e", "B=2", "--cwd", "/tmp", "--user", "7:8", "-g", "9",
                      "c", "sh", "-c", "echo $A $B $(pwd) $(id -u):$(id -g)") == "1 2 /tmp 7:8\n"
     bundle.ok("delete", "c", "--force")
@@ -158,7 +161,6 @@ def test_options_of_both_runtimes_are_taken(bundle):
 def test_options_of_the_command_stay_with_it(bundle):
     bundle.ok("run", "-d", "c")
     assert bundle.ok("exec", "c", "echo", "-n", "--user", "x") == "--user x"
-    assert bundle.ok("exec", "c", "--", "echo", "a") == "" or True
 
 
 def test_exec_user_is_read_strictly(bundle):
@@ -221,7 +223,7 @@ def test_run_keep_and_detach(bundle):
 
 def test_run_reaps_what_the_container_leaves(bundle):
     """A process that joined from outside may have children that outlive it."""
-    bundle.config["linux"]["namespaces"] = [{"type": "mount"}]
+    bundle.without_namespaces()
     bundle.set(["sh", "-c", "sleep 1000 & exit 3"])
     assert bundle.run("run", "c").returncode == 3
     assert bundle.is_clean()
@@ -252,7 +254,7 @@ def test_run_with_a_terminal(bundle):
     before = subprocess.run(["stty", "-g"], stdin=slave, check=True, capture_output=True).stdout
     running = subprocess.Popen(bundle.command("run", "c"), stdin=slave, stdout=slave, stderr=slave,
                                cwd=bundle.directory, start_new_session=True,
-                               preexec_fn=lambda: __import__("fcntl").ioctl(0, 0x540E, 0))
+                               preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
     text = read_all(master, b"33 77")
     assert b"/dev/" in text
     os.write(master, b"hello\n")
@@ -270,7 +272,7 @@ def test_a_terminal_follows_the_size_of_ours(bundle):
     master, slave = pty.openpty()
     running = subprocess.Popen(bundle.command("run", "c"), stdin=slave, stdout=slave, stderr=slave,
                                cwd=bundle.directory, start_new_session=True,
-                               preexec_fn=lambda: __import__("fcntl").ioctl(0, 0x540E, 0))
+                               preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
     read_all(master, b"ready")
     subprocess.run(["stty", "rows", "44", "cols", "55"], stdin=slave, check=True)
     assert b"44 55" in read_all(master, b"44 55")
@@ -371,8 +373,11 @@ def test_exec_in_the_background(bundle):
     pid = int((bundle.path / "pid").read_text())
     assert Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x001000\x00"
     assert pid in json.loads(bundle.ok("ps", "--format", "json", "c"))
-    bundle.ok("delete", "--force", "c")
-    assert not world.is_alive(pid)
+    bundle.ok("kill", "--all", "c", "KILL")
+    # Whoever inherits it must reap it, or its pid namespace cannot end.
+    assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+    bundle.wait_for("stopped")
+    bundle.ok("delete", "c")
 
 
 def test_exec_process_file(bundle):
@@ -385,7 +390,7 @@ def test_exec_process_file(bundle):
     path.write_text(json.dumps(process))
     assert bundle.ok("exec", "--process", path, "c") == "y 5 /tmp\n"
     bundle.ok("exec", "--pid-file", bundle.path / "pid", "--process", path, "--detach", "c")
-    assert int((bundle.path / "pid").read_text()) > 0
+    assert os.waitpid(int((bundle.path / "pid").read_text()), 0)[1] == 0
     for bad in ("", "[]", "{", '{"args":[],"cwd":"/"}', '{"args":["true"],"cwd":"tmp"}', '{"cwd":"/"}'):
         path.write_text(bad)
         bundle.fails("exec", "--process", path, "c", status=255)
@@ -397,9 +402,11 @@ def test_exec_with_a_terminal(bundle):
     take = take_master(bundle.path / "console.sock")
     with ThreadPoolExecutor() as pool:
         master = pool.submit(take)
-        bundle.ok("exec", "-d", "-t", "--console-socket", bundle.path / "console.sock", "c", "tty")
+        bundle.ok("exec", "-d", "-t", "--pid-file", bundle.path / "pid", "--console-socket",
+                  bundle.path / "console.sock", "c", "tty")
         fd = master.result()
     assert b"/dev/pts" in read_all(fd, b"/dev/pts")
+    assert os.waitpid(int((bundle.path / "pid").read_text()), 0)[1] == 0
     os.close(fd)
     running = bundle.start("exec", "-t", "c", "sh", "-c", "tty; exit 3", stdout=subprocess.PIPE)
     assert b"/dev/pts" in running.stdout.read()
@@ -482,7 +489,7 @@ def test_list(bundle):
 
 
 def test_ps(bundle):
-    bundle.set(["sh", "-c", "sleep 1001 & sleep 1002"])
+    bundle.set(["sh", "-c", "sleep 1001 & sleep 1002; true"])
     bundle.ok("run", "-d", "c")
     end = time.monotonic() + 5
     while len(pids := json.loads(bundle.ok("ps", "-f", "json", "c"))) < 3:
@@ -528,8 +535,8 @@ def test_update(bundle):
     pids = ("pids", "pids.max", "pids.max")
     assert limit(bundle, *memory) == [str(64 << 20)]
     assert limit(bundle, *pids) == ["37"]
-    bundle.ok("update", "--resources", "-", "c", stdin=subprocess.PIPE if False else as_file(
-        bundle, {"memory": {"limit": 32 << 20}, "pids": {"limit": 0}}))
+    with as_file(bundle, {"memory": {"limit": 32 << 20}}) as resources:
+        bundle.ok("update", "--resources", "-", "c", stdin=resources)
     assert limit(bundle, *memory) == [str(32 << 20)]
     path = bundle.path / "resources.json"
     path.write_text(json.dumps({"pids": {"limit": 41}}))
@@ -537,8 +544,9 @@ def test_update(bundle):
     assert limit(bundle, *pids) == ["41"]
     assert limit(bundle, *memory) == [str(32 << 20)]
     for words in (["--memory", "64x"], ["--cpu-share", "-1"], ["--pids-limit", "many"],
-                  ["--l3-cache-schema", "x"], ["--blkio-weight", "5"]):
-        assert words[0] in bundle.fails("update", *words, "c") or words[0] == "--blkio-weight"
+                  ["--l3-cache-schema", "x"]):
+        assert words[0] in bundle.fails("update", *words, "c")
+    assert "blockIO.weight" in bundle.fails("update", "--blkio-weight", "5", "c")
     path.write_text("[]")
     bundle.fails("update", "-r", path, "c")
 
@@ -631,7 +639,7 @@ def test_signals_by_name_and_number(bundle):
 
 
 def test_kill_without_a_pid_namespace_ends_all(bundle):
-    bundle.config["linux"]["namespaces"] = [{"type": "mount"}]
+    bundle.without_namespaces()
     bundle.set(["sh", "-c", "sleep 1003 & exec sleep 1004"])
     bundle.ok("run", "-d", "c")
     end = time.monotonic() + 5
@@ -647,7 +655,7 @@ def test_kill_without_a_pid_namespace_ends_all(bundle):
 
 
 def test_delete_ends_what_the_first_process_left(bundle):
-    bundle.config["linux"]["namespaces"] = [{"type": "mount"}]
+    bundle.without_namespaces()
     bundle.set(["sh", "-c", "sleep 1003 & exit 0"])
     bundle.ok("run", "-d", "c")
     bundle.wait_for("stopped")
@@ -660,6 +668,7 @@ def test_a_reused_pid_is_not_the_container(bundle):
     path = bundle.root / "c/state.json"
     state = json.loads(path.read_text())
     real = state["pid"]
+    time.sleep(0.05)  # the kernel counts a process's start in hundredths of a second
     victim = subprocess.Popen(["sleep", "1000"])
     try:
         state["pid"] = victim.pid
@@ -691,7 +700,7 @@ def test_failed_creations_leave_nothing(bundle):
     attempt(lambda c: c.pop("ociVersion"), ["ociVersion"])
     attempt(lambda c: c["root"].update(path="none"), ["none", "No such file"])
     attempt(lambda c: c["mounts"].append({"destination": "/x", "type": "bind", "source": "/nonesuch",
-                                          "options": ["bind"]}), ["/nonesuch", "No such file"])
+                                          "options": ["bind"]}), ["/x", "/nonesuch"])
     attempt(lambda c: c["linux"].update(resources={"memory": {"limit": 1 << 20, "swap": 1}}), ["memory"])
     attempt(lambda c: c["linux"]["namespaces"].append({"type": "uts"}), ["uts"])
     attempt(lambda c: c.update(hooks={"createRuntime": [{"path": "/bin/false"}]}), ["/bin/false"])
@@ -736,8 +745,10 @@ def test_a_creation_that_is_killed_can_be_cleaned_up(bundle):
     creating.wait()
     bundle.wait_for("stopped")
     bundle.ok("delete", "--force", "c")
-    subprocess.run(["pkill", "-KILL", "-P", str(os.getpid()), "-f", "^sleep 1000$"], check=False)
-    assert bundle.names() == []
+    for pid, line in world.children():
+        if line == "sleep 1000":
+            os.kill(pid, signal.SIGKILL)
+    assert bundle.is_clean()
 
 
 def test_the_log_is_what_engines_read(bundle):
@@ -798,10 +809,11 @@ def test_a_poststart_hook_that_fails_stops_the_container(bundle):
     bundle.config["hooks"] = {"poststart": [hook(bundle.path, "echo sorry >&2; exit 3")]}
     bundle.write()
     bundle.ok("create", "c")
-    assert "sorry" in bundle.fails("start", "c")
+    done = bundle.run("start", "c")
+    assert done.returncode == 1 and "exit status 3: sorry" in done.stderr
     bundle.wait_for("stopped")
     bundle.ok("delete", "c")
-    bundle.fails("run", "d")
+    assert bundle.run("run", "d").returncode == 1
     assert bundle.is_clean()
 
 
@@ -858,7 +870,7 @@ def test_verbs_at_once_leave_a_whole_container_or_none(bundle):
     known = re.compile("does not exist|already exists|not running|already running|not stopped|has stopped|"
                        "being created|processes live|not paused|stopped container|paused container|"
                        "has ended already|No such|No such process|container's first process|does not answer|"
-                       "killed|died|start the container|create the container")
+                       "killed|died|start the container|create the container|timed out")
     verbs = [["create", "c"], ["start", "c"], ["kill", "c", "KILL"], ["delete", "--force", "c"],
              ["state", "c"], ["exec", "c", "true"], ["pause", "c"], ["resume", "c"], ["list", "-f", "json"]]
 
@@ -920,14 +932,18 @@ def test_the_program_runs_from_a_read_only_copy(bundle):
         assert time.monotonic() < end
     with pytest.raises(OSError) as caught:
         os.open(f"/proc/{running.pid}/exe", os.O_WRONLY)
-    assert caught.value.errno in (26, 30)  # ETXTBSY, EROFS
+    assert caught.value.errno in (errno.ETXTBSY, errno.EROFS)
     copy = os.open(f"/proc/{running.pid}/exe", os.O_PATH)
     bundle.ok("kill", "c", "KILL")
     end_status(running)
     # Not in use any more, and still it cannot be written to.
-    with pytest.raises(OSError) as caught:
-        os.open(f"/proc/self/fd/{copy}", os.O_WRONLY)
-    assert caught.value.errno == 30
+    end = time.monotonic() + 10
+    while True:
+        with pytest.raises(OSError) as caught:
+            os.open(f"/proc/self/fd/{copy}", os.O_WRONLY)
+        if caught.value.errno == errno.EROFS:
+            break
+        assert caught.value.errno == errno.ETXTBSY and time.monotonic() < end
     os.close(copy)
 
 
@@ -937,5 +953,3 @@ def test_the_waiting_process_holds_no_descriptor_of_the_host(bundle):
     left = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
     assert not [name for name in left if str(bundle.path) in name and not name.startswith(("/dev", "/proc"))
                 and not name.endswith("(deleted)")], left
-    with contextlib.suppress(PermissionError):
-        assert Path(f"/proc/{pid}/status").read_text()
