@@ -44,6 +44,8 @@ log_driver = "k8s-file"
 [engine]
 lock_type = "file"
 runtime_supports_json = [{json_runtimes}]
+[network]
+network_config_dir = "{path}/networks"
 """
 
 CONTAINERD_CONF = """
@@ -237,7 +239,8 @@ class Podman(Engine):
         self("import", "-q", "-c", "ENV " + PATH, self.path / "rootfs.tar", self.IMAGE)
 
     def configure(self, json_runtimes):
-        (self.path / "containers.conf").write_text(CONTAINERS_CONF.format(json_runtimes=json_runtimes))
+        (self.path / "containers.conf").write_text(
+            CONTAINERS_CONF.format(path=self.path, json_runtimes=json_runtimes))
         self.environment["CONTAINERS_CONF"] = str(self.path / "containers.conf")
 
     def command(self, *arguments):
