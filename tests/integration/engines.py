@@ -195,16 +195,16 @@ class Engine:
     def command(self, *arguments):
         raise NotImplementedError
 
-    def __call__(self, *arguments, status=0, stdin=None, seconds=60):
+    def __call__(self, *arguments, status=0, **options):
         """Runs one command line; returns what it wrote to its standard output, without the last newline."""
-        done = self.attempt(*arguments, stdin=stdin, seconds=seconds)
+        done = self.attempt(*arguments, **options)
         assert done.returncode == status, (
             f"{arguments} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
         return done.stdout.removesuffix("\n")
 
-    def attempt(self, *arguments, stdin=None, seconds=60):
-        return subprocess.run(self.command(*arguments), capture_output=True, text=True, input=stdin or "",
-                              timeout=seconds, env=self.environment, cwd=self.path)
+    def attempt(self, *arguments, stdin="", seconds=60, **options):
+        return subprocess.run(self.command(*arguments), capture_output=True, text=True, input=stdin,
+                              timeout=seconds, env=self.environment, cwd=self.path, **options)
 
     def terminal(self, *arguments):
         return Terminal(self.command(*arguments), self.environment, self.path)

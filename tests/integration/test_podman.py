@@ -2,7 +2,9 @@
 """What people do with podman works with container-runtime below it."""
 import errno
 import json
+import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,30 @@ def test_exec(podman):
     podman("exec", "-d", "up", "sleep", "500")
     assert "sleep 500" in podman("exec", "up", "ps")
     assert "sleep 500" in podman("top", "up", "pid", "args")
+
+
+def test_many_execs_at_once(podman):
+    podman.run("-d", "--name", "up", "--", "sleep", "1000")
+    with ThreadPoolExecutor(6) as pool:
+        done = list(pool.map(lambda n: podman.attempt("exec", "up", "sh", "-c", f"echo {n}; exit {n}"),
+                             range(12)))
+    assert [(int(one.stdout), one.returncode) for one in done] == [(n, n) for n in range(12)], done
+
+
+def test_only_the_descriptors_asked_for(podman):
+    """ls has one of its own; the third and fourth are handed on by podman where it is told so."""
+    listing = ("--", "ls", "/proc/self/fd")
+    assert podman.run("--rm", *listing).split() == ["0", "1", "2", "3"]
+    (podman.path / "given").write_text("through a descriptor\n")
+
+    def third():
+        os.dup2(os.open(podman.path / "given", os.O_RDONLY), 3)
+    assert podman.run("--rm", "--preserve-fds", "1", *listing, pass_fds=(3,),
+                      preexec_fn=third).split() == ["0", "1", "2", "3", "4"]
+    podman.run("-d", "--name", "up", "--", "sleep", "1000")
+    assert podman("exec", "up", *listing[1:]).split() == ["0", "1", "2", "3"]
+    assert podman("exec", "--preserve-fds", "1", "up", "sh", "-c", "cat <&3", pass_fds=(3,),
+                  preexec_fn=third) == "through a descriptor"
 
 
 def test_memory_limit_holds(podman):
