@@ -211,9 +211,9 @@ class Engine:
 
     @staticmethod
     def runtime_state():
-        """What the runtime still remembers: one directory for each container."""
-        return sorted(str(entry) for entry in Path("/run", RUNTIME.name).glob("*")
-                      if (entry / "config.json").exists() or (entry / "status").exists())
+        """What the runtime still remembers, below its own root and the shim's: a directory for each container."""
+        return sorted(str(entry) for root in ("container-runtime", "containerd/runc/default")
+                      for entry in Path("/run", root).glob("*") if (entry / "config.json").exists())
 
     def remove(self):
         """Unmounts and removes all; whoever used the engine has ended its containers before."""
@@ -221,7 +221,8 @@ class Engine:
         for path in [*below, *self.COVERED]:
             subprocess.run(["umount", "-l", path], check=True, timeout=30, capture_output=True)
         for path in self.made:
-            os.rmdir(path)
+            with contextlib.suppress(OSError):  # another podman of this machine uses it by now
+                os.rmdir(path)
         for group in CGROUPS.glob("*" + self.cgroup):
             for directory, _, _ in os.walk(group, topdown=False):
                 with contextlib.suppress(OSError):  # what is still in use is reported by the caller
