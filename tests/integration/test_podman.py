@@ -195,6 +195,11 @@ def test_volumes(podman):
     assert sorted(path.name for path in (podman.path / "fixed").iterdir()) == ["file"]
 
 
+def roots(pid):
+    """How many mounts lie on "/" of a container; whoever enters its namespace later sees the last of them."""
+    return [line.split()[4] for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()].count("/")
+
+
 def status_of(podman, *options):
     """/proc/self/status of a program in a container, as {key: value}."""
     told = podman.run("--rm", *options, "--", "cat", "/proc/self/status")
@@ -235,6 +240,10 @@ def test_devices_sysctls_and_shared_memory(podman):
                       "df -k /dev/shm | tail -1; mknod /tmp/disk b 8 0; head -c 1 /tmp/disk; exit 0")
     lines = told.splitlines()
     assert [lines[0].strip(), lines[1], lines[2].split()[1]] == ["3", "1", "1024"] and len(lines) == 3
+    podman.run("-d", "--name", "elsewhere", "--device", "/dev/zero:/srv/nothing", "--", "sleep", "1000")
+    assert podman("exec", "elsewhere", "sh", "-c", "head -c 3 /srv/nothing | wc -c; cat /tmp/shipped") == (
+        "3\nby the image")
+    assert roots(podman.pid("elsewhere")) == 1
 
 
 def test_user_namespace(podman):
@@ -252,6 +261,8 @@ def test_privileged(podman):
     granted = podman("exec", "mighty", "grep", "CapEff", "/proc/self/status").split()[1]
     own = next(line for line in Path("/proc/self/status").read_text().splitlines() if "CapBnd" in line)
     assert int(granted, 16) == int(own.split()[1], 16)
+    assert podman("exec", "mighty", "cat", "/tmp/shipped") == "by the image"
+    assert roots(podman.pid("mighty")) == 1
     podman("exec", "mighty", "sh", "-c", "mkdir /srv/m && mount -t tmpfs none /srv/m && umount /srv/m")
 
 
