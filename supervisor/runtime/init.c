@@ -115,10 +115,12 @@ static int enter_cgroup_namespace(const struct plan *plan)
 
 /* Nothing that is mounted here may show outside. A root that is to follow the host stays a slave.
  */
-static int part_mounts(const struct config *config)
+static int part_mounts(const struct plan *plan)
 {
-    bool follows = config->root_propagation & (MS_SLAVE | MS_SHARED);
+    bool follows = plan->config->root_propagation & (MS_SLAVE | MS_SHARED);
 
+    if (plan->keeps_mount_namespace && unshare(CLONE_NEWNS) < 0)
+        return -errno;
     return mount(NULL, "/", NULL, MS_REC | (follows ? MS_SLAVE : MS_PRIVATE), NULL) < 0 ? -errno
                                                                                         : 0;
 }
