@@ -65,11 +65,8 @@ static inline __attribute__((always_inline)) long call(long number, long a, long
 #error "runtime_seal.c: write system calls and the entry for this processor"
 #endif
 
-/* Without the stack protector, whose canary is not there yet; and gcc must not make calls of
- * loops. */
-#define EARLY                                                                                      \
-    __attribute__((no_stack_protector, optimize("no-tree-loop-distribute-patterns", "no-"          \
-                                                                                    "builtin")))
+/* Without the stack protector, whose canary is not there yet. */
+#define EARLY __attribute__((no_stack_protector))
 
 static inline EARLY bool is_word(const char *text, const char *word)
 {
