@@ -178,7 +178,6 @@ int runtime_exec_verb(struct runtime *runtime, int count, char **args, struct er
     bool is_made = r == 0;
     if (is_made && is_foreground) {
         signals = runtime_hold_signals();
-        runtime_seal_close();
         r = signals < 0 ? error_sys(error, -signals, "take signals")
                         : runtime_wait(&made, signals, error);
     }

@@ -53,15 +53,15 @@ runtime_verb runtime_create_verb, runtime_start_verb, runtime_run_verb, runtime_
 /* ---- runtime_seal.c ---- */
 
 /*
- * Makes sure that this program runs from a read-only mount, so that a container which gets hold of
- * /proc/PID/exe (CVE-2019-5736) cannot write to the file: executes itself anew through a detached
- * read-only copy of the mount. Returns 0 when it does run from one, or need not: without root's
- * rights the file cannot be written anyway.
+ * Makes sure that verbs which start something run from a read-only mount. Called by the program's
+ * entry, before the C library's; the builds for the sanitizers do without.
  */
-int runtime_seal(char **argv, struct error *error);
+void runtime_seal_early(long *stack);
+/* What came of it. Without root's rights the file cannot be written anyway, and all is well. */
+int runtime_seal_check(struct error *error);
 /*
- * Closes the copy's descriptor, at the latest the program's end does it. The kernel waits for all
- * its processors then (a mount goes away), for half a millisecond: do it while a container runs.
+ * Gives the copy's descriptor back. The kernel waits for all its processors then (a mount goes
+ * away), for half a millisecond; this does not.
  */
 void runtime_seal_close(void);
 /* No descriptor of the caller is passed on by accident, nobody may trace us. */
