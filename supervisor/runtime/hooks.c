@@ -18,7 +18,9 @@
 #include "common/clock.h"
 #include "supervisor/sys/clone.h"
 
-#define STDERR_KEPT 512 /* of what a failing hook says, for the message */
+#define STDERR_KEPT 512   /* of what a failing hook says, for the message */
+#define STDERR_READ 1024  /* at once */
+#define PIPE_HOLDS  65536 /* pipe(7) */
 
 json_t *state_json(const struct config *config, const char *id, const char *status, pid_t pid)
 {
@@ -38,44 +40,66 @@ struct running_hook {
     const struct config_hook *hook;
     pid_t pid;
     int pidfd;
-    int stderr_fd; /* our end of the pipe; -1: closed */
+    int stderr_fd;  /* our end of the pipe; -1: closed */
+    int failure_fd; /* our end of the pipe that says why it was not executed */
     char said[STDERR_KEPT + 1];
     size_t said_length;
 };
 
-static _Noreturn void execute(const struct config_hook *hook, int state_fd, int stderr_fd)
+/* The descriptors may be 0 to 2 themselves, if the runtime was started without those: they are
+ * moved out of the way first. Only system calls. */
+static _Noreturn void execute(const struct config_hook *hook, int state_fd, int stderr_fd,
+                              int failure_fd)
 {
     sigset_t none;
 
     sigemptyset(&none);
     signal(SIGPIPE, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    state_fd = fcntl(state_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    stderr_fd = fcntl(stderr_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    failure_fd = fcntl(failure_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     if (dup2(state_fd, STDIN_FILENO) == STDIN_FILENO &&
         dup2(stderr_fd, STDERR_FILENO) == STDERR_FILENO &&
-        syscall(SYS_close_range, 3U, ~0U, 0) == 0)
+        syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
         execve(hook->path, hook->args, hook->env);
+    int errnum = errno;
+    if (write(failure_fd, &errnum, sizeof(errnum)) < 0)
+        _exit(126);
     _exit(127);
+}
+
+static int make_pipe(int *read_end, int *write_end, int flags)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC | flags) < 0)
+        return -errno;
+    *read_end = ends[0];
+    *write_end = ends[1];
+    return 0;
 }
 
 static int start(struct running_hook *running, int state_fd, struct error *error)
 {
-    int ends[2];
+    _cleanup_close_ int stderr_end = -1, failure_end = -1;
 
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return error_sys(error, errno, "make a pipe");
+    int r = make_pipe(&running->stderr_fd, &stderr_end, 0);
+    if (r == 0)
+        r = make_pipe(&running->failure_fd, &failure_end, O_NONBLOCK);
+    if (r < 0)
+        return error_sys(error, -r, "make a pipe");
     lseek(state_fd, 0, SEEK_SET);
     running->pid = clone_process(CLONE_PIDFD, -1, &running->pidfd);
     if (running->pid == 0)
-        execute(running->hook, state_fd, ends[1]);
-    close(ends[1]);
-    running->stderr_fd = ends[0];
+        execute(running->hook, state_fd, stderr_end, failure_end);
     return running->pid < 0 ? error_sys(error, -running->pid, "fork") : 0;
 }
 
 /* Keeps the last of what it says, and passes all of it on to our own stderr. */
 static void read_stderr(struct running_hook *running)
 {
-    char buffer[1024];
+    char buffer[STDERR_READ];
 
     ssize_t length = read(running->stderr_fd, buffer, sizeof(buffer));
     if (length < 0 && errno == EINTR)
@@ -95,6 +119,17 @@ static void read_stderr(struct running_hook *running)
         return;
 }
 
+/* What the hook left in the pipe, and no more: a process that it left behind may go on writing. */
+static void drain_stderr(struct running_hook *running)
+{
+    for (int i = 0; i < PIPE_HOLDS / STDERR_READ && running->stderr_fd >= 0; i++) {
+        struct pollfd ready = {.fd = running->stderr_fd, .events = POLLIN};
+        if (poll(&ready, 1, 0) <= 0)
+            return;
+        read_stderr(running);
+    }
+}
+
 /* Until it ends, whoever else still holds its stderr; false when its time is over. */
 static bool wait_for_end(struct running_hook *running)
 {
@@ -109,59 +144,84 @@ static bool wait_for_end(struct running_hook *running)
         if (running->hook->timeout_s && left <= 0)
             return false;
         int r = poll(ready, 2, (int)left);
+        if (r > 0 && ready[0].revents) {
+            drain_stderr(running);
+            return true;
+        }
         if (r > 0 && ready[1].revents)
             read_stderr(running);
-        else if (r > 0 && ready[0].revents)
-            return true;
     }
+}
+
+/* Logs are UTF-8, and may drop a message that is not: the rest of a character that was cut in two
+ * is left out, and in what is in no such encoding every byte beyond ASCII becomes a '?'. */
+static const char *make_text(char *said)
+{
+    while ((*said & 0xc0) == 0x80)
+        said++;
+    json_t *text = json_string(said);
+    for (char *c = said; *c && !text; c++)
+        if (*c & 0x80)
+            *c = '?';
+    json_decref(text);
+    return said;
 }
 
 static int explain(struct running_hook *running, int status, struct error *error)
 {
-    char *said = running->said;
+    int errnum = 0;
 
-    while (running->said_length && said[running->said_length - 1] == '\n')
-        said[--running->said_length] = '\0';
-    const char *colon = running->said_length ? ": " : "";
+    if (read(running->failure_fd, &errnum, sizeof(errnum)) == sizeof(errnum))
+        return error_set(error, ECANCELED, "it could not be executed: %s", strerror(errnum));
+    while (running->said_length && running->said[running->said_length - 1] == '\n')
+        running->said[--running->said_length] = '\0';
+    const char *said = make_text(running->said), *colon = *said ? ": " : "";
     if (WIFSIGNALED(status))
         return error_set(error, ECANCELED, "killed by signal %d (%s)%s%s", WTERMSIG(status),
                          strsignal(WTERMSIG(status)), colon, said);
-    if (WEXITSTATUS(status) == 127 && !running->said_length)
-        return error_set(error, ECANCELED, "it could not be executed");
     return error_set(error, ECANCELED, "exit status %d%s%s", WEXITSTATUS(status), colon, said);
+}
+
+/* What became of it; it is gone afterwards. */
+static int finish(struct running_hook *running, struct error *error)
+{
+    int status = 0;
+    bool is_in_time = wait_for_end(running);
+
+    if (!is_in_time)
+        kill(running->pid, SIGKILL);
+    while (waitpid(running->pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return error_sys(error, errno, "wait for it");
+    if (!is_in_time)
+        return error_set(error, ETIMEDOUT, "took longer than its timeout of %lld s",
+                         (long long)running->hook->timeout_s);
+    return status ? explain(running, status, error) : 0;
 }
 
 static int run_one(const struct config_hook *hook, int state_fd, struct error *error)
 {
-    struct running_hook running = {.hook = hook, .pid = -1, .pidfd = -1, .stderr_fd = -1};
-    int status = 0;
+    struct running_hook running = {
+        .hook = hook, .pid = -1, .pidfd = -1, .stderr_fd = -1, .failure_fd = -1};
 
     int r = start(&running, state_fd, error);
-    if (r == 0) {
-        bool is_in_time = wait_for_end(&running);
-        if (!is_in_time)
-            kill(running.pid, SIGKILL);
-        while (waitpid(running.pid, &status, 0) < 0 && errno == EINTR)
-            continue;
-        if (!is_in_time)
-            r = error_set(error, ETIMEDOUT, "took longer than its timeout of %lld s",
-                          (long long)hook->timeout_s);
-        else if (status != 0)
-            r = explain(&running, status, error);
-    }
+    if (r == 0)
+        r = finish(&running, error);
     close_fd(&running.pidfd);
     close_fd(&running.stderr_fd);
+    close_fd(&running.failure_fd);
     return r;
 }
 
 /* ---- all of a kind ---- */
 
+/* Sealed: what one hook writes to its standard input is not the next one's state. */
 static int make_state_file(const struct config *config, const char *id, const char *status,
                            pid_t pid, struct error *error)
 {
     json_t *state = state_json(config, id, status, pid);
     _cleanup_free_ char *text = state ? json_dumps(state, JSON_COMPACT) : NULL;
-    _cleanup_close_ int fd = memfd_create("state", MFD_CLOEXEC);
+    _cleanup_close_ int fd = memfd_create("state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
     json_decref(state);
     if (!text || fd < 0)
@@ -169,6 +229,8 @@ static int make_state_file(const struct config *config, const char *id, const ch
     size_t length = strlen(text);
     if (write(fd, text, length) != (ssize_t)length)
         return error_set(error, EIO, "hooks: write the state");
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        return error_sys(error, errno, "hooks: seal the state");
     return steal_fd(&fd);
 }
 
@@ -188,7 +250,7 @@ int hooks_run(const struct config *config, enum config_hook_kind kind, const cha
         int r = run_one(&hooks->list[i], state_fd, &failure);
         if (r == 0 || result < 0)
             continue;
-        result = error_set(error, -r, "hooks.%s[%zu] %s: %s", hook_kind_names[kind], i,
+        result = error_set(error, -r, "hooks.%s[%zu] %s: %s", config_hook_kind_name(kind), i,
                            hooks->list[i].path, failure.message);
         if (kind != HOOK_POSTSTOP)
             break;

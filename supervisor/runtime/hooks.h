@@ -13,9 +13,6 @@
 #include "common/error.h"
 #include "supervisor/runtime/config.h"
 
-/* "prestart" and so on, by enum config_hook_kind. */
-extern const char *const hook_kind_names[HOOK_KINDS];
-
 /*
  * The state as hooks and the `state` command see it (runtime.md, "State"). status is "creating",
  * "created", "running" or "stopped"; pid 0 is left out. The caller owns the result; NULL: no

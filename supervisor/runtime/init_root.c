@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -127,6 +128,20 @@ static int change_root_in_place(void)
 }
 
 /*
+ * Proof that nothing is left on top of the new root: whoever enters the mount namespace later
+ * (setns(2)) begins at what lies topmost, and "/.." is that, too.
+ */
+static int check_topmost(const struct plan *plan)
+{
+    struct statx root, top;
+
+    if (statx(plan->root_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &root) < 0 ||
+        statx(AT_FDCWD, "/..", 0, STATX_MNT_ID, &top) < 0)
+        return -errno;
+    return root.stx_mnt_id == top.stx_mnt_id ? 0 : -EXDEV;
+}
+
+/*
  * pivot_root(2), "pivot_root(".", ".")": the old root ends up stacked on the new one and is
  * detached from there, so no directory of the image is needed to hold it. The shelf, where there is
  * one, is still stacked on the old root and goes first.
@@ -144,7 +159,7 @@ int init_change_root(const struct plan *plan)
         return -errno;
     if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
         return -errno;
-    return 0;
+    return check_topmost(plan);
 }
 
 /* What had to stay writable until all that belongs into it was made. */

@@ -17,6 +17,8 @@ static const char *const step_names[STEP_COUNT] = {
     [STEP_ROOT_IDS] = "become root of the user namespace",
     [STEP_CGROUP_NAMESPACE] = "make the cgroup namespace",
     [STEP_PROPAGATION] = "part the mounts from the host's",
+    [STEP_LEAVE] = "go back to the mount namespace of the runtime",
+    [STEP_LOOPBACK] = "set the loopback link up",
     [STEP_HOSTNAME] = "set the host name",
     [STEP_KEYRING] = "make a session keyring",
     [STEP_PERSONALITY] = "linux.personality: set it",
@@ -30,15 +32,6 @@ static const char *const step_names[STEP_COUNT] = {
     [STEP_CAPABILITIES] = "set the capabilities",
     [STEP_NO_NEW_PRIVILEGES] = "set no_new_privs",
     [STEP_SECCOMP] = "load the seccomp filter",
-};
-
-const char *const hook_kind_names[HOOK_KINDS] = {
-    [HOOK_PRESTART] = "prestart",
-    [HOOK_CREATE_RUNTIME] = "createRuntime",
-    [HOOK_CREATE_CONTAINER] = "createContainer",
-    [HOOK_START_CONTAINER] = "startContainer",
-    [HOOK_POSTSTART] = "poststart",
-    [HOOK_POSTSTOP] = "poststop",
 };
 
 /* The namespace of a join, which may be several at once (a pidfd). */
@@ -65,19 +58,21 @@ static int explain_hook(const struct plan *plan, const struct plan_report *repor
 
     if (kind >= HOOK_KINDS || index >= plan->config->hooks[kind].count)
         return error_set(error, EPROTO, "a hook failed");
-    const char *path = plan->config->hooks[kind].list[index].path;
-    const char *name = hook_kind_names[kind];
+    const struct config_hook *hook = &plan->config->hooks[kind].list[index];
+    const char *path = hook->path;
+    const char *name = config_hook_kind_name((enum config_hook_kind)kind);
     if (report->errnum == ETIMEDOUT)
-        return error_set(error, ETIMEDOUT, "hooks.%s[%u] %s: took longer than its timeout", name,
-                         index, path);
+        return error_set(error, ETIMEDOUT,
+                         "hooks.%s[%u] %s: took longer than its timeout of %lld s", name, index,
+                         path, (long long)hook->timeout_s);
     if (report->errnum > 0)
-        return error_sys(error, report->errnum, "hooks.%s[%u] %s", name, index, path);
+        return error_sys(error, report->errnum, "hooks.%s[%u] %s: it could not be executed", name,
+                         index, path);
     if (WIFSIGNALED(status))
-        return error_set(error, ECANCELED, "hooks.%s[%u] %s: killed by signal %d", name, index,
-                         path, WTERMSIG(status));
-    return error_set(error, ECANCELED, "hooks.%s[%u] %s: exit status %d%s", name, index, path,
-                     WEXITSTATUS(status),
-                     WEXITSTATUS(status) == 127 ? " (it could not be executed)" : "");
+        return error_set(error, ECANCELED, "hooks.%s[%u] %s: killed by signal %d (%s)", name, index,
+                         path, WTERMSIG(status), strsignal(WTERMSIG(status)));
+    return error_set(error, ECANCELED, "hooks.%s[%u] %s: exit status %d", name, index, path,
+                     WEXITSTATUS(status));
 }
 
 static int explain_process(const struct plan *plan, const struct plan_report *report, int errnum,
@@ -86,16 +81,13 @@ static int explain_process(const struct plan *plan, const struct plan_report *re
     const struct config_process *process = plan->process;
 
     switch (report->step) {
-    case STEP_RLIMIT:
-        return error_sys(error, errnum, "process.rlimits: set %s (the limit in force stays)",
-                         process->rlimits[report->index].name);
     case STEP_CAPABILITY_LACKING:
         return error_set(error, errnum,
                          "process.capabilities: %s cannot be granted: the runtime does not have it "
                          "itself",
                          capability_name((int)report->index));
     case STEP_CWD:
-        return error_sys(error, errnum, "process.cwd %s", process->cwd);
+        return error_sys(error, errnum, "process.cwd: working directory %s", process->cwd);
     case STEP_LABEL:
         return error_sys(error, errnum, "set the label %s",
                          process->apparmor_profile ? process->apparmor_profile
@@ -141,7 +133,6 @@ int plan_explain(const struct plan *plan, const struct plan_report *report, stru
                          capability_name((int)report->index));
     case STEP_NO_PROCESS:
         return error_set(error, EINVAL, "process: is missing; without it nothing can be started");
-    case STEP_RLIMIT:
     case STEP_CAPABILITY_LACKING:
     case STEP_CWD:
     case STEP_LABEL:

@@ -44,7 +44,7 @@ static int read_condition(const json_t *object, const char *rule_path, size_t po
     if (r == 0)
         r = config_read_uint64(json_object_get(object, "value"), part, &value, error);
     snprintf(part, sizeof(part), "%s.valueTwo", path);
-    if (r == 0 && two)
+    if (r == 0 && two && !json_is_null(two))
         r = config_read_uint64(two, part, &value_two, error);
     snprintf(part, sizeof(part), "%s.op", path);
     if (r == 0)
@@ -81,9 +81,10 @@ static int read_conditions(const json_t *args, const char *path, struct seccomp_
 }
 
 /*
- * Also: not SCMP_ACT_NOTIFY for write. The descriptor that it makes exists only once the filter is
- * loaded, and then our init still has to write(2) to its parent, who hands it to the agent. Where
- * write itself waits for the agent, both wait for ever.
+ * Also: not SCMP_ACT_NOTIFY for sendmsg. The descriptor that it makes exists only once the filter
+ * is loaded, and then our init still has to hand it to the agent, by sendmsg(2). Where sendmsg
+ * itself waits for the agent, both wait for ever. Nor for write, which other runtimes need there
+ * and refuse: a profile that works here is to work with them.
  */
 static int check_names(const struct seccomp_rule *rule, const char *path, struct error *error)
 {
@@ -98,11 +99,12 @@ static int check_names(const struct seccomp_rule *rule, const char *path, struct
         if (!name || !*name)
             return error_set(error, EINVAL, "%s.names[%zu]: must be the name of a system call",
                              path, i);
-        if (rule->action == SCMP_ACT_NOTIFY && strcmp(name, "write") == 0)
+        if (rule->action == SCMP_ACT_NOTIFY &&
+            (strcmp(name, "write") == 0 || strcmp(name, "sendmsg") == 0))
             return error_set(error, EINVAL,
-                             "%s: SCMP_ACT_NOTIFY is not possible for write: the start itself has "
-                             "to write before the agent listens",
-                             path);
+                             "%s: SCMP_ACT_NOTIFY is not possible for %s: the start itself needs "
+                             "it before the agent listens",
+                             path, name);
     }
     return 0;
 }
@@ -125,7 +127,7 @@ int seccomp_rule_read(const json_t *object, size_t index, struct seccomp_rule *r
     make_path(path, index);
     int r = config_read_object(object, path, keys, error);
     snprintf(part, sizeof(part), "%s.errnoRet", path);
-    if (r == 0 && number < 0 && json_object_get(object, "errnoRet"))
+    if (r == 0 && number < 0 && json_is_integer(json_object_get(object, "errnoRet")))
         r = config_check_range(part, number, 0, INT64_MAX, error);
     snprintf(part, sizeof(part), "%s.%s", path, number >= 0 ? "errnoRet" : "action");
     if (r == 0)

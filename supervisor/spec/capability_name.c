@@ -35,7 +35,7 @@ static int compare(const void *a, const void *b)
 
 const char *capability_nearest(const char *text)
 {
-    const char *short_names[CAPABILITIES_MAX];
+    const char *short_names[CAPABILITIES_MAX] = {NULL};
     char upper[64];
     size_t length = 0, count = 0;
 

@@ -2,6 +2,8 @@
 /*
  * The Compose reader and the OCI compiler against any bytes: a file is refused with a message, or
  * every service of it compiles to a config that the runtime takes, and is equal to itself.
+ *
+ * libFuzzer: -dict=tests/fuzz/compose.dict
  */
 #include <errno.h>
 #include <stdint.h>

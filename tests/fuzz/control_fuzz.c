@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libFuzzer: what a peer may send on the control socket. A packet is refused or it is one JSON
+ * What a peer may send on the control socket. A packet is refused or it is one JSON
  * object, which can be sent on and comes back the same.
  */
 #include <errno.h>

@@ -2,6 +2,8 @@
 /*
  * The YAML reader against any bytes: it must refuse or give a tree within its bounds, in which
  * every value has a line of the file.
+ *
+ * libFuzzer: -dict=tests/fuzz/compose.dict
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "supervisor/cli/runtime_log.h"
+#include "supervisor/cli/runtime_verbs.h"
+#include "supervisor/runtime/cgroup.h"
+#include "supervisor/runtime/seccomp.h"
+
+/* All that one `exec` needs, gathered before anything is done. */
+struct execution {
+    struct runtime_container container;
+    json_t *json;
+    struct config *config;
+    struct config_process *process;
+    struct runtime_cgroup group;
+    struct seccomp_program *seccomp;
+    struct runtime_passed passed;
+    int pidfd, console;
+};
+
+static int check_status(const struct runtime *runtime, const struct runtime_container *container,
+                        struct error *error)
+{
+    enum store_status status = store_status(&container->entry, &container->state);
+
+    if (status == STORE_STOPPED)
+        return error_set(error, ESRCH, "cannot exec in a stopped container: \"%s\"",
+                         container->state.id);
+    if (status == STORE_CREATING)
+        return error_set(error, EBUSY, "cannot exec in container \"%s\": it is still being created",
+                         container->state.id);
+    if (status == STORE_PAUSED && !runtime->options.is_paused_ignored)
+        return error_set(error, EBUSY,
+                         "cannot exec in a paused container (use --ignore-paused to override): "
+                         "\"%s\"",
+                         container->state.id);
+    return 0;
+}
+
+/*
+ * --cgroup names a group below the container's own. runc's "CONTROLLER:PATH" is taken too, where
+ * all of them name the same path: a process that is in different groups of each hierarchy could not
+ * be frozen or killed as one.
+ */
+static int sub_path(const struct runtime *runtime, char *path, size_t size, struct error *error)
+{
+    const struct option_list *list = &runtime->options.cgroups;
+
+    path[0] = '\0';
+    for (size_t i = 0; i < list->count; i++) {
+        const char *colon = strchr(list->items[i], ':');
+        const char *part = colon ? colon + 1 : list->items[i];
+        while (*part == '/')
+            part++;
+        if (i > 0 && strcmp(path + 1, part) != 0)
+            return error_set(error, EINVAL,
+                             "--cgroup \"%s\": every controller must get the same path",
+                             list->items[i]);
+        if (snprintf(path, size, "/%s", part) >= (int)size)
+            return error_sys(error, ENAMETOOLONG, "--cgroup %.64s", part);
+    }
+    if (strcmp(path, "/") == 0)
+        path[0] = '\0';
+    return 0;
+}
+
+static int find_group(const struct runtime *runtime, struct execution *execution,
+                      struct error *error)
+{
+    const struct store_state *state = &execution->container.state;
+    char path[PATH_MAX], whole[PATH_MAX];
+    int r = sub_path(runtime, path, sizeof(path), error);
+
+    if (r < 0 || (!state->cgroup && !*path))
+        return r;
+    if (snprintf(whole, sizeof(whole), "%s%s", state->cgroup ? state->cgroup : "", path) >=
+        (int)sizeof(whole))
+        return error_sys(error, ENAMETOOLONG, "--cgroup %.64s", path);
+    struct store_state other = *state;
+    other.cgroup = whole;
+    return runtime_cgroup_find(&other, &execution->group, error);
+}
+
+static int gather(struct runtime *runtime, int count, char **args, struct execution *execution,
+                  struct error *error)
+{
+    struct runtime_container *container = &execution->container;
+    int r = runtime_find(runtime, args[0], false, container, error);
+
+    if (r == 0)
+        r = check_status(runtime, container, error);
+    if (r < 0)
+        return r;
+    execution->pidfd = identity_open(&container->state.process);
+    if (execution->pidfd < 0)
+        return error_set(error, ESRCH, "cannot exec in a stopped container: \"%s\"", args[0]);
+    execution->json = runtime_config_json(container, error);
+    if (!execution->json)
+        return error->code ? -error->code : -EINVAL;
+    r = config_read(execution->json, container->state.bundle, &execution->config, error);
+    if (r == 0)
+        r = runtime_exec_process(runtime, execution->json, count - 1, args + 1, &execution->process,
+                                 error);
+    if (r == 0)
+        r = runtime_passed_find(runtime, false, &execution->passed, error);
+    if (r == 0)
+        r = find_group(runtime, execution, error);
+    if (r == 0)
+        r = runtime_seccomp(runtime, execution->config, &execution->seccomp, error);
+    if (r == 0)
+        r = runtime_console(runtime, execution->process->has_terminal, runtime->options.is_detached,
+                            &execution->console, error);
+    return r;
+}
+
+static void release(struct execution *execution)
+{
+    close_fd(&execution->console);
+    seccomp_program_free(execution->seccomp);
+    runtime_cgroup_close(&execution->group);
+    config_process_free(execution->process);
+    config_free(execution->config);
+    json_decref(execution->json);
+    close_fd(&execution->pidfd);
+    runtime_container_close(&execution->container);
+}
+
+static int execute(const struct runtime *runtime, const struct execution *execution,
+                   struct container *made, struct error *error)
+{
+    const struct runtime_options *options = &runtime->options;
+    const struct exec_request request = {
+        .id = execution->container.state.id,
+        .config = execution->config,
+        .process = execution->process,
+        .pid = execution->container.state.process.pid,
+        .pidfd = execution->pidfd,
+        .cgroup = execution->group.cgroup,
+        .seccomp = execution->seccomp,
+        .stdio = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO},
+        .passed = execution->passed.fds,
+        .passed_count = execution->passed.count,
+        .console_fd = execution->console,
+        .wants_terminal = execution->process->has_terminal && execution->console < 0,
+    };
+    if (request.wants_terminal)
+        runtime_terminal_size(execution->process);
+    int r = container_exec(&request, made, error);
+
+    if (r < 0)
+        return r;
+    runtime_log_warnings(made->warnings);
+    if (options->pidfd_socket && *options->pidfd_socket)
+        r = runtime_send_pidfd(options->pidfd_socket, made->pidfd, "setns", error);
+    if (r == 0 && options->pid_file && *options->pid_file)
+        r = runtime_pid_file_write(options->pid_file, made->pid, error);
+    if (r < 0)
+        container_abandon(made);
+    return r;
+}
+
+int runtime_exec_verb(struct runtime *runtime, int count, char **args, struct error *error)
+{
+    struct execution execution = {.container.entry.fd = -1, .pidfd = -1, .console = -1};
+    bool is_foreground = !runtime->options.is_detached;
+    _cleanup_close_ int signals = -1;
+    struct container made;
+    int r = gather(runtime, count, args, &execution, error);
+
+    if (r == 0)
+        r = execute(runtime, &execution, &made, error);
+    bool is_made = r == 0;
+    if (is_made && is_foreground) {
+        signals = runtime_hold_signals();
+        r = signals < 0 ? error_sys(error, -signals, "take signals")
+                        : runtime_wait(&made, signals, error);
+    }
+    if (is_made) {
+        close_fd(&made.pidfd);
+        close_fd(&made.terminal_fd);
+    }
+    release(&execution);
+    return r < 0 ? error_wrap(error, "exec failed") : r;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "supervisor/cli/runtime_log.h"
+#include "supervisor/cli/runtime_verbs.h"
+
+/* Faults of our own, and what only the kernel sends for our terminal. */
+static const int not_passed[] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP,
+                                 SIGABRT, SIGTTIN, SIGTTOU, SIGPIPE, SIGURG};
+
+int runtime_hold_signals(void)
+{
+    sigset_t set;
+
+    sigfillset(&set);
+    for (size_t i = 0; i < ARRAY_LENGTH(not_passed); i++)
+        sigdelset(&set, not_passed[i]);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return -errno;
+    /* Writing to our terminal from the background must not stop us; a closed pipe is an error. */
+    signal(SIGTTOU, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+/* Reaps whatever has ended, also what the container left to us. True: the process itself did. */
+static bool reap(pid_t pid, int *status)
+{
+    bool is_ended = false;
+    int other;
+    pid_t ended;
+
+    while ((ended = waitpid(-1, &other, WNOHANG)) > 0 || (ended < 0 && errno == EINTR))
+        if (ended == pid) {
+            *status = other;
+            is_ended = true;
+        }
+    return is_ended;
+}
+
+/* Takes the signals that came. True: the process has ended. */
+static bool take_signals(const struct container *made, int signals,
+                         const struct runtime_terminal *terminal, int *status)
+{
+    struct signalfd_siginfo info;
+    bool is_ended = false;
+
+    while (read(signals, &info, sizeof(info)) == sizeof(info)) {
+        if (info.ssi_signo == SIGCHLD)
+            is_ended |= reap(made->pid, status);
+        else if (info.ssi_signo == SIGWINCH && terminal)
+            runtime_terminal_resize(terminal);
+        else if (pidfd_send_signal(made->pidfd, (int)info.ssi_signo, NULL, 0) < 0 && errno != ESRCH)
+            runtime_log(RUNTIME_LOG_WARNING, "pass signal %u on: %s", info.ssi_signo,
+                        strerror(errno));
+    }
+    return is_ended;
+}
+
+int runtime_wait(struct container *made, int signals, struct error *error)
+{
+    struct runtime_terminal *terminal = NULL;
+    struct pollfd polls[5];
+    int status = 0;
+
+    int r = made->terminal_fd < 0 ? 0 : runtime_terminal_open(made->terminal_fd, &terminal, error);
+    if (r < 0)
+        pidfd_send_signal(made->pidfd, SIGKILL, NULL, 0);
+    /* It may have ended before its SIGCHLD was held back. */
+    bool is_ended = reap(made->pid, &status);
+    while (!is_ended) {
+        size_t count = terminal ? runtime_terminal_prepare(terminal, polls + 1) : 0;
+        polls[0] = (struct pollfd){.fd = signals, .events = POLLIN};
+        if (poll(polls, 1 + count, -1) < 0 && errno != EINTR) {
+            r = error_sys(error, errno, "wait for the container");
+            break;
+        }
+        if (terminal)
+            runtime_terminal_move(terminal, polls + 1);
+        is_ended = take_signals(made, signals, terminal, &status);
+    }
+    if (terminal)
+        runtime_terminal_close(terminal);
+    if (r < 0)
+        return r;
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
