@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "supervisor/cli/runtime_log.h"
 #include "supervisor/cli/runtime_verbs.h"
 #include "supervisor/runtime/hooks.h"
 
