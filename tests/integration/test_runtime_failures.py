@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -251,25 +252,52 @@ def test_delete_while_it_is_started_and_killed(bundle):
 
 # ---- the program itself ----
 
+ATTACK = """
+found=
+while [ ! "$found" ]; do
+    for p in /proc/[0-9]*; do
+        if grep -q 'self/ex[e]' $p/cmdline && exec 5< $p/exe; then found=1; break; fi
+    done 2>/dev/null
+done
+echo > /found
+for i in $(seq 300); do
+    if echo evil > /proc/self/fd/5; then echo > /written; exit 0; fi 2>/dev/null
+    sleep 0.01
+done
+"""
+
+
 def test_the_program_cannot_be_overwritten_from_inside(bundle):
-    """CVE-2019-5736: an image whose program is the runtime, and one that writes through it."""
-    before = hashlib.sha256(RUNTIME.read_bytes()).hexdigest()
+    """CVE-2019-5736: the image makes the runtime run itself inside, keeps it open, and writes when it has ended."""
+    bundle.program = bundle.path / "program"
+    shutil.copy(RUNTIME, bundle.program)
+    before = hashlib.sha256(bundle.program.read_bytes()).hexdigest()
     rootfs = bundle.directory / "rootfs"
-    (rootfs / "run").write_text("#!/proc/self/exe\n")
+    (rootfs / "run").write_text("#!/proc/self/exe --help\n")
     (rootfs / "run").chmod(0o755)
-    bundle.config["process"]["capabilities"] = {
-        kind: ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_SYS_ADMIN"] for kind in ("bounding", "effective", "permitted")}
-    attack = ("for i in $(seq 200); do for p in /proc/[0-9]*; do "
-              "(echo evil >> $p/exe) 2>/dev/null; done; done")
-    bundle.set(["sh", "-c", attack], noNewPrivileges=False)
-    running = bundle.start("run", "c", stderr=subprocess.DEVNULL)
+    bundle.set(["sh", "-c", ATTACK])
+    bundle.ok("run", "-d", "c")
+    # Its output has no room, so that it stays for as long as we like.
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    inside = bundle.start("exec", "c", "/run", stdout=writer)
+    os.close(writer)
     end = time.monotonic() + 20
-    while running.poll() is None and time.monotonic() < end:
-        bundle.run("exec", "c", "/run")
-        bundle.run("exec", "c", "true")
-    bundle.run("delete", "--force", "c")
-    end_status(running)
-    assert hashlib.sha256(RUNTIME.read_bytes()).hexdigest() == before
+    while not (rootfs / "found").exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    while os.read(reader, 1 << 16):
+        pass
+    os.close(reader)
+    assert end_status(inside) == 0
+    overwritten, bundle.program = bundle.program, RUNTIME
+    bundle.wait_for("stopped", seconds=30)
+    assert hashlib.sha256(overwritten.read_bytes()).hexdigest() == before
+    assert not (rootfs / "written").exists()
 
 
 def test_the_program_runs_from_a_read_only_copy(bundle):
