@@ -171,6 +171,8 @@ static int dispatch(struct runtime *runtime, int argc, char **argv, int *failure
                                      "--help\" lists them");
     }
     const struct verb *verb = find_verb(argv[at]);
+    if (!verb && runtime->options.is_help)
+        return print_help();
     if (!verb)
         return error_set(error, EINVAL,
                          "unknown command \"%s\"; \"container-runtime --help\" lists them",
