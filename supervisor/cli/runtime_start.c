@@ -50,6 +50,8 @@ int runtime_start_verb(struct runtime *runtime, int count, char **args, struct e
     r = runtime_config(&container, &config, error);
     if (r < 0)
         return r;
+    if (!config->process) /* runtime.md, "Start": an error, and the container stays as it is */
+        return error_set(error, EINVAL, "process: is missing; without it nothing can be started");
     r = container_start_at(container.entry.fd, STORE_START_SOCKET, config, error);
     /*
      * From here on it is not "created" any more, whatever came of it. Nobody listens if a `start`
