@@ -50,7 +50,8 @@ void runtime_terminal_resize(const struct runtime_terminal *terminal)
     struct winsize size;
 
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (ioctl(fd, TIOCGWINSZ, &size) == 0) {
+        /* One that does not know its size leaves that of process.consoleSize. */
+        if (ioctl(fd, TIOCGWINSZ, &size) == 0 && (size.ws_row || size.ws_col)) {
             ioctl(terminal->master, TIOCSWINSZ, &size);
             return;
         }
