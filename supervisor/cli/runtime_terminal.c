@@ -48,7 +48,8 @@ static void make_raw(struct runtime_terminal *terminal)
 static bool find_size(struct winsize *size)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (ioctl(fd, TIOCGWINSZ, size) == 0)
+        /* One that does not know its size leaves that of process.consoleSize. */
+        if (ioctl(fd, TIOCGWINSZ, size) == 0 && (size->ws_row || size->ws_col))
             return true;
     return false;
 }
