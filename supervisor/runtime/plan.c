@@ -167,7 +167,7 @@ static int open_proc(struct plan *plan, struct error *error)
                : error_set(error, EINVAL, "/proc of the runtime is not a procfs");
 }
 
-/* net.ipv4.ip_forward is sys/net/ipv4/ip_forward; a key with slashes is a path already. */
+/* What was checked is what is written: the path that the config's reader made of the key. */
 static int build_sysctl_paths(struct plan *plan, struct error *error)
 {
     const struct config *config = plan->config;
@@ -176,19 +176,13 @@ static int build_sysctl_paths(struct plan *plan, struct error *error)
     if (config->sysctl_count == 0 || plan->is_exec)
         return 0;
     for (size_t i = 0; i < config->sysctl_count; i++)
-        size += strlen(config->sysctls[i].key) + sizeof("sys/");
+        size += strlen(config->sysctls[i].path) + sizeof("sys/");
     plan->sysctl_paths = malloc(size);
     if (!plan->sysctl_paths)
         return error_sys(error, ENOMEM, "linux.sysctl");
     char *at = plan->sysctl_paths;
-    for (size_t i = 0; i < config->sysctl_count; i++) {
-        const char *key = config->sysctls[i].key;
-        bool is_path = strchr(key, '/') != NULL;
-        at += sprintf(at, "sys/");
-        for (; *key; key++)
-            *at++ = *key == '.' && !is_path ? '/' : *key;
-        *at++ = '\0';
-    }
+    for (size_t i = 0; i < config->sysctl_count; i++)
+        at += sprintf(at, "sys/%s", config->sysctls[i].path) + 1;
     return 0;
 }
 
