@@ -149,6 +149,8 @@ static int execute(const struct runtime *runtime, const struct execution *execut
         .console_fd = execution->console,
         .wants_terminal = execution->process->has_terminal && execution->console < 0,
     };
+    if (request.wants_terminal)
+        runtime_terminal_size(execution->process);
     int r = container_exec(&request, made, error);
 
     if (r < 0)
@@ -176,7 +178,6 @@ int runtime_exec_verb(struct runtime *runtime, int count, char **args, struct er
     bool is_made = r == 0;
     if (is_made && is_foreground) {
         signals = runtime_hold_signals();
-        runtime_seal_close();
         r = signals < 0 ? error_sys(error, -signals, "take signals")
                         : runtime_wait(&made, signals, error);
     }

@@ -103,16 +103,18 @@ static int print_list(const struct runtime *runtime, const json_t *containers, s
     json_t *id;
     size_t i;
 
-    if (runtime->options.is_quiet)
-        json_array_foreach ((json_t *)containers, i, id)
+    if (runtime->options.is_quiet) {
+        json_array_foreach ((json_t *)containers, i, id) {
             puts(json_string_value(id));
-    else if (strcmp(format, "json") == 0)
+        }
+    } else if (strcmp(format, "json") == 0) {
         return print(containers, JSON_COMPACT, error);
-    else if (strcmp(format, "table") == 0)
+    } else if (strcmp(format, "table") == 0) {
         print_table(containers);
-    else
+    } else {
         return error_set(error, EINVAL, "invalid format option: \"%s\" is not table or json",
                          format);
+    }
     return fflush(stdout) == EOF ? error_sys(error, EIO, "write to the standard output") : 0;
 }
 

@@ -138,8 +138,9 @@ static int run_verb(struct runtime *runtime, const struct verb *verb, int at, in
         return print_verb_help(verb);
     int r = first < 0 ? first : check_count(verb, argc - at - first, error);
     if (r == 0 && verb->is_sealed)
-        r = runtime_seal(argv, error);
+        r = runtime_seal_check(error);
     runtime_close_up();
+    runtime_seal_close();
     int log_result = runtime_log_open(&runtime->options, &log_error);
     if (r < 0)
         return r;
@@ -170,6 +171,8 @@ static int dispatch(struct runtime *runtime, int argc, char **argv, int *failure
                                      "--help\" lists them");
     }
     const struct verb *verb = find_verb(argv[at]);
+    if (!verb && runtime->options.is_help)
+        return print_help();
     if (!verb)
         return error_set(error, EINVAL,
                          "unknown command \"%s\"; \"container-runtime --help\" lists them",

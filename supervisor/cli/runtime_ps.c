@@ -28,7 +28,7 @@ static int find_pids(const struct runtime_container *container, struct pids *pid
         return r;
     for (;; size *= 2) {
         free(pids->list);
-        pids->list = malloc(size * sizeof(*pids->list));
+        pids->list = calloc(size, sizeof(*pids->list));
         if (!pids->list)
             return error_sys(error, ENOMEM, "list the processes");
         ssize_t count = cgroup_pids(group.cgroup, pids->list, size);

@@ -70,7 +70,6 @@ int runtime_run_verb(struct runtime *runtime, int count, char **args, struct err
         r = start(&creation, error);
     if (r == 0 && is_foreground) {
         store_unlock(&creation.container.entry);
-        runtime_seal_close();
         r = runtime_wait(&creation.made, signals, error);
         finish(runtime, &creation);
     }

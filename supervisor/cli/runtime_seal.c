@@ -1,82 +1,191 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * CVE-2019-5736: a container that gets hold of /proc/PID/exe must not be able to write to the
+ * program. So the program executes itself anew, once, from a detached copy of its mount that is
+ * read-only.
+ *
+ * The first of the two lives is kept short: the decision is made at the program's very entry,
+ * before the C library begins, whose start alone (it asks the processor what it can do, which is
+ * slow in a virtual machine) would cost more than all that is done here. That code runs
+ * unrelocated, without TLS and without libc: system calls by hand, no strings but in place, no
+ * global but by the program counter.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mount.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "common/units.h"
 #include "supervisor/cli/runtime_verbs.h"
-#include "supervisor/sys/mount.h"
 
-/*
- * Set while the program executes itself anew, so that it cannot do so for ever: the number of the
- * copy's descriptor.
- */
-#define SEAL_MARK "_CONTAINER_RUNTIME_SEALED"
 /* Above all that a caller may want passed on. */
 #define SEAL_FD (3 + RUNTIME_PASSED_MAX)
 
-/* The copy while the program runs from it; -1: none. */
-static int seal_fd = -1;
+/* What runtime_seal_early() found: the descriptor of the copy that we run from, or -1 - errno of
+ * what went wrong. 0: neither. */
+static int seal_result;
 
-static bool is_read_only(void)
+#if defined(__x86_64__)
+static inline __attribute__((always_inline)) long call(long number, long a, long b, long c, long d,
+                                                       long e)
 {
-    struct statvfs st;
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    long result;
 
-    return statvfs("/proc/self/exe", &st) == 0 && (st.f_flag & ST_RDONLY);
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+                     : "rcx", "r11", "memory");
+    return result;
 }
-
-/* A copy whose descriptor stays open over execve(2). */
-static int make_copy(struct error *error)
+#elif defined(__aarch64__)
+static inline __attribute__((always_inline)) long call(long number, long a, long b, long c, long d,
+                                                       long e)
 {
-    _cleanup_close_ int copy =
-        open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    register long x4 __asm__("x4") = e;
 
-    if (copy < 0)
-        return errno == EPERM ? -EPERM : error_sys(error, errno, "seal the program: open_tree");
-    int r = mount_change(copy, 0, MOUNT_ATTR_RDONLY, 0, 0, -1);
-    if (r < 0)
-        return error_sys(error, -r, "seal the program: mount_setattr");
-    int kept = fcntl(copy, F_DUPFD, SEAL_FD);
-    return kept < 0 ? error_sys(error, errno, "seal the program") : kept;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
+    return x0;
 }
+#else
+#error "runtime_seal.c: write system calls and the entry for this processor"
+#endif
 
-int runtime_seal(char **argv, struct error *error)
+/* Without the stack protector, whose canary is not there yet. */
+#define EARLY __attribute__((no_stack_protector))
+
+static inline EARLY bool is_word(const char *text, const char *word)
 {
-    const char *mark = getenv(SEAL_MARK);
-    char text[16];
-
-    if (geteuid() != 0)
-        return 0;
-    if (is_read_only()) {
-        uint64_t fd;
-        if (mark && parse_u64(mark, INT32_MAX, &fd) == 0 && fd >= SEAL_FD)
-            seal_fd = (int)fd;
-        unsetenv(SEAL_MARK);
-        return 0;
+    while (*text && *text == *word) {
+        text++;
+        word++;
     }
-    if (mark)
-        return error_set(error, EPERM,
-                         "the program could not be sealed: its read-only copy is not read-only");
-    int copy = make_copy(error);
+    return *text == *word;
+}
+
+/* Whether one of the words is a verb that starts something in a container; too often is harmless.
+ */
+static inline EARLY bool starts_something(char **argv)
+{
+    bool is_found = false;
+
+    for (char **word = argv; *word; word++)
+        is_found |= is_word(*word, "run") || is_word(*word, "exec") || is_word(*word, "create") ||
+                    is_word(*word, "restore");
+    return is_found;
+}
+
+static inline EARLY bool is_read_only(const char *path)
+{
+    struct statfs fs;
+
+    return call(SYS_statfs, (long)path, (long)&fs, 0, 0, 0) == 0 && (fs.f_flags & ST_RDONLY);
+}
+
+static inline EARLY long make_copy(const char *path)
+{
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
+    long copy =
+        call(SYS_open_tree, AT_FDCWD, (long)path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC, 0, 0);
+
     if (copy < 0)
-        /* Root of a user namespace only: it may neither mount nor write to the file. */
-        return copy == -EPERM ? 0 : copy;
-    snprintf(text, sizeof(text), "%d", copy);
-    setenv(SEAL_MARK, text, 1);
-    execveat(copy, "", argv, environ, AT_EMPTY_PATH);
-    return error_sys(error, errno, "seal the program: execveat");
+        return copy;
+    long result = call(SYS_mount_setattr, copy, (long)"", AT_EMPTY_PATH, (long)&attributes,
+                       sizeof(attributes));
+    if (result < 0)
+        return result;
+    /* Open beyond execve(2): its end takes time, see runtime_seal_close(). */
+    return call(SYS_fcntl, copy, F_DUPFD, SEAL_FD, 0, 0);
+}
+
+/* stack: what the kernel gives a program (elf(5)): argc, argv, NULL, environment, NULL. */
+EARLY void runtime_seal_early(long *stack)
+{
+    static const char path[] = "/proc/self/exe";
+    char **argv = (char **)(stack + 1);
+    char **environment = argv + stack[0] + 1;
+    struct statfs fs;
+
+    if (!starts_something(argv) || call(SYS_geteuid, 0, 0, 0, 0, 0) != 0)
+        return;
+    bool has_copy = call(SYS_fstatfs, SEAL_FD, (long)&fs, 0, 0, 0) == 0 && (fs.f_flags & ST_RDONLY);
+    if (is_read_only(path)) {
+        if (has_copy)
+            seal_result = SEAL_FD;
+        return;
+    }
+    long result = has_copy ? -ELOOP : make_copy(path);
+    if (result >= 0)
+        result = call(SYS_execveat, result, (long)"", (long)argv, (long)environment, AT_EMPTY_PATH);
+    /* Root of a user namespace only may neither mount nor write to the file. */
+    if (result != -EPERM)
+        seal_result = (int)result - 1;
+}
+
+/* The entry of the program: the stack is kept as it is for the C library's, which is next. */
+#if defined(__x86_64__)
+__asm__(".text\n"
+        ".globl runtime_entry\n"
+        ".type runtime_entry, @function\n"
+        "runtime_entry:\n"
+        "    endbr64\n"
+        "    mov %rsp, %rdi\n"
+        "    push %rdx\n"
+        "    push %rdx\n"
+        "    call runtime_seal_early\n"
+        "    pop %rdx\n"
+        "    pop %rdx\n"
+        "    xor %ebp, %ebp\n"
+        "    jmp _start\n");
+#else
+__asm__(".text\n"
+        ".globl runtime_entry\n"
+        ".type runtime_entry, %function\n"
+        "runtime_entry:\n"
+        "    mov x19, x0\n"
+        "    mov x0, sp\n"
+        "    bl runtime_seal_early\n"
+        "    mov x0, x19\n"
+        "    b _start\n");
+#endif
+
+int runtime_seal_check(struct error *error)
+{
+    return seal_result < 0 ? error_sys(error, -1 - seal_result,
+                                       "seal the program against changes (CVE-2019-5736)")
+                           : 0;
+}
+
+/* In a process that shares our descriptors and our memory: two system calls and nothing else. */
+static int close_copy(void *unused)
+{
+    (void)unused;
+    close(SEAL_FD);
+    _exit(0);
 }
 
 void runtime_seal_close(void)
 {
-    close_fd(&seal_fd);
+    static char stack[4096] __attribute__((aligned(16)));
+
+    if (seal_result <= 0)
+        return;
+    if (clone(close_copy, stack + sizeof(stack), CLONE_VM | CLONE_FILES, NULL) < 0)
+        close(SEAL_FD);
 }
 
 void runtime_close_up(void)

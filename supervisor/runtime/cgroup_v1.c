@@ -67,6 +67,9 @@ static int set_memory(int directory, const struct cgroup_resources *resources, s
     if (r == 0 && resources->memory_reservation != 0)
         r = cgroup_file_set_number(directory, "memory.reservation", "memory.soft_limit_in_bytes",
                                    resources->memory_reservation, error);
+    if (r == 0 && resources->memory_kernel_tcp != 0)
+        r = cgroup_file_set_number(directory, "memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes",
+                                   resources->memory_kernel_tcp, error);
     if (r == 0 && resources->has_swappiness)
         r = cgroup_file_set_number(directory, "memory.swappiness", "memory.swappiness",
                                    (int64_t)resources->swappiness, error);

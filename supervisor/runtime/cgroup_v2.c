@@ -92,6 +92,9 @@ static int set_memory(int directory, const struct cgroup_resources *resources, s
     if (resources->has_swappiness)
         return error_set(error, EOPNOTSUPP,
                          "memory.swappiness: cgroup v2 has no such setting; leave it out");
+    if (resources->memory_kernel_tcp > 0)
+        return error_set(error, EOPNOTSUPP,
+                         "memory.kernelTCP: cgroup v2 counts it in memory.limit; leave it out");
     if (resources->is_oom_killer_disabled)
         return error_set(error, EOPNOTSUPP,
                          "memory.disableOOMKiller: cgroup v2 cannot; leave it out");

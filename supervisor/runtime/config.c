@@ -126,11 +126,11 @@ static int check_whole(const struct config *config, struct error *error)
 {
     const struct config_namespace *namespaces = config->namespaces;
 
-    if (!config_has_other_namespace(config, NAMESPACE_MOUNT))
-        return error_set(
-            error, EINVAL,
-            "linux.namespaces: a mount namespace is needed; without one of its own the "
-            "container's mounts would be the host's");
+    if (!config_has_other_namespace(config, NAMESPACE_MOUNT) &&
+        config_has_other_namespace(config, NAMESPACE_USER))
+        return error_set(error, EINVAL,
+                         "linux.namespaces: a user namespace goes with a mount namespace; root of "
+                         "the one has no say in the mounts of the host");
     if ((config->hostname || config->domainname) &&
         !config_has_other_namespace(config, NAMESPACE_UTS))
         return error_set(error, EINVAL, "%s: needs a uts namespace in linux.namespaces",

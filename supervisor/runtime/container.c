@@ -53,8 +53,23 @@ static int open_joins(struct plan *plan, struct error *error)
     return 0;
 }
 
+/* A mount namespace is neither made nor joined: the container stays in the runtime's. */
+static int keep_mount_namespace(struct plan *plan, struct error *error)
+{
+    plan->mount_namespace_fd = -1;
+    plan->keeps_mount_namespace = !(plan->clone_flags & CLONE_NEWNS);
+    for (size_t i = 0; i < plan->join_count; i++)
+        if (plan->joins[i].flag == CLONE_NEWNS)
+            plan->keeps_mount_namespace = false;
+    if (!plan->keeps_mount_namespace)
+        return 0;
+    plan->mount_namespace_fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    return plan->mount_namespace_fd < 0 ? error_sys(error, errno, "open /proc/self/ns/mnt") : 0;
+}
+
 static void close_joins(struct plan *plan)
 {
+    close_fd(&plan->mount_namespace_fd);
     for (size_t i = 0; i < plan->join_count; i++)
         close_fd(&plan->joins[i].fd);
     plan->join_count = 0;
@@ -80,6 +95,7 @@ static int fill_plan(const struct container_request *request, struct plan *plan,
         .passed_count = request->passed_count,
         .console_fd = request->console_fd,
         .start_listener = request->start_listener,
+        .mount_namespace_fd = -1,
     };
     if (request->passed_count > PLAN_PASSED_MAX)
         return error_set(error, E2BIG, "at most %d descriptors can be passed", PLAN_PASSED_MAX);
@@ -92,6 +108,8 @@ static int fill_plan(const struct container_request *request, struct plan *plan,
     for (size_t i = 0; i < request->passed_count; i++)
         plan->passed[i] = request->passed[i];
     int r = open_joins(plan, error);
+    if (r == 0)
+        r = keep_mount_namespace(plan, error);
     if (r == 0 && request->cgroup)
         r = cgroup_open_entry(request->cgroup, plan->cgroup_fd >= 0, &plan->entry, error);
     return r;
@@ -151,6 +169,8 @@ int container_create(const struct container_request *request, struct container *
     struct plan plan;
 
     *container = (struct container)CONTAINER_INIT;
+    if (request->config->process && request->config->process->notes[0])
+        container_warn(container, request->config->process->notes);
     int r = fill_plan(request, &plan, error);
     if (r == 0)
         r = plan_prepare(&plan, error);

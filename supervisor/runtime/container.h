@@ -64,7 +64,7 @@ struct container {
     int pidfd;
     int start_fd;        /* to the waiting process; -1 after the start or with start_listener */
     int terminal_fd;     /* the terminal's master, with wants_terminal; else -1 */
-    char warnings[1024]; /* what was asked and could not be granted, a line each; "" if all was */
+    char warnings[2048]; /* what was asked and could not be granted, a line each; "" if all was */
 };
 
 /* Holds nothing. */

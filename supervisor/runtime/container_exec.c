@@ -3,6 +3,7 @@
 /* Further processes in a running container. */
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,6 +35,7 @@ static uint64_t namespaces_to_join(const struct config *config, pid_t pid)
 static int fill_plan(const struct exec_request *request, struct plan *plan, struct error *error)
 {
     const struct config *config = request->config;
+    uint64_t flags = namespaces_to_join(config, request->pid);
 
     *plan = (struct plan){
         .id = request->id,
@@ -42,8 +44,10 @@ static int fill_plan(const struct exec_request *request, struct plan *plan, stru
         .seccomp = request->seccomp,
         .is_exec = true,
         .has_new_keyring = true,
-        .joins = {{request->pidfd, namespaces_to_join(config, request->pid)}},
-        .join_count = 1,
+        .joins = {{request->pidfd, flags}},
+        .join_count = flags ? 1 : 0,
+        .keeps_mount_namespace = !(flags & CLONE_NEWNS),
+        .mount_namespace_fd = -1,
         .pid = request->pid,
         .cgroup_fd = request->cgroup ? cgroup_clone_fd(request->cgroup) : -1,
         .passed_count = request->passed_count,
@@ -84,6 +88,8 @@ int container_exec(const struct exec_request *request, struct container *contain
     struct plan plan;
 
     *container = (struct container)CONTAINER_INIT;
+    if (request->process->notes[0])
+        container_warn(container, request->process->notes);
     int r = fill_plan(request, &plan, error);
     if (r == 0)
         r = plan_prepare(&plan, error);

@@ -11,13 +11,16 @@
 #include <grp.h>
 #include <linux/keyctl.h>
 #include <linux/mempolicy.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -112,12 +115,27 @@ static int enter_cgroup_namespace(const struct plan *plan)
 
 /* Nothing that is mounted here may show outside. A root that is to follow the host stays a slave.
  */
-static int part_mounts(const struct config *config)
+static int part_mounts(const struct plan *plan)
 {
-    bool follows = config->root_propagation & (MS_SLAVE | MS_SHARED);
+    bool follows = plan->config->root_propagation & (MS_SLAVE | MS_SHARED);
 
+    if (plan->keeps_mount_namespace && unshare(CLONE_NEWNS) < 0)
+        return -errno;
     return mount(NULL, "/", NULL, MS_REC | (follows ? MS_SLAVE : MS_PRIVATE), NULL) < 0 ? -errno
                                                                                         : 0;
+}
+
+/* A network namespace is born with its loopback link down, and every program expects it up. */
+static int raise_loopback(const struct plan *plan)
+{
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+
+    if (!(plan->clone_flags & CLONE_NEWNET))
+        return 0;
+    _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno == EAFNOSUPPORT ? 0 : -errno;
+    return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
 }
 
 static int set_names(const struct config *config)
@@ -132,15 +150,20 @@ static int set_names(const struct config *config)
 /* Which namespace a file below sys/ speaks of is decided by who opens it. */
 static int set_sysctls(const struct plan *plan, uint32_t *index)
 {
-    const char *path = plan->sysctl_paths;
+    const struct config *config = plan->config;
 
-    for (size_t i = 0; i < plan->config->sysctl_count; i++, path += strlen(path) + 1) {
-        const char *value = plan->config->sysctls[i].value;
+    if (config->sysctl_count == 0)
+        return 0;
+    _cleanup_close_ int sys = open_beneath_nofollow(plan->proc_fd, "sys", O_PATH | O_DIRECTORY, 0);
+    if (sys < 0)
+        return sys;
+    for (size_t i = 0; i < config->sysctl_count; i++) {
+        const struct config_sysctl *sysctl = &config->sysctls[i];
         *index = (uint32_t)i;
-        _cleanup_close_ int fd = open_beneath_nofollow(plan->proc_fd, path, O_WRONLY, 0);
+        _cleanup_close_ int fd = open_beneath_nofollow(sys, sysctl->path, O_WRONLY, 0);
         if (fd < 0)
             return fd;
-        if (write(fd, value, strlen(value)) < 0)
+        if (write(fd, sysctl->value, strlen(sysctl->value)) < 0)
             return -errno;
     }
     return 0;
@@ -191,7 +214,7 @@ static void build_mounts(struct plan *plan)
 {
     uint32_t index = 0;
 
-    init_check(plan, STEP_PROPAGATION, part_mounts(plan->config), 0);
+    init_check(plan, STEP_PROPAGATION, part_mounts(plan), 0);
     init_check(plan, STEP_ROOT, init_attach_root(plan), 0);
     int r = init_attach_mounts(plan, &index);
     init_check(plan, STEP_MOUNT, r, index);
@@ -208,6 +231,7 @@ static void build_mounts(struct plan *plan)
         init_ensure_directory(plan, plan->process->cwd);
     init_check(plan, STEP_PIVOT, init_change_root(plan), 0);
     init_check(plan, STEP_ROOT_FLAGS, init_finish_root(plan), 0);
+    init_check(plan, STEP_LEAVE, init_leave_mounts(plan), 0);
 }
 
 static void build_world(struct plan *plan)
@@ -220,9 +244,11 @@ static void build_world(struct plan *plan)
     init_check(plan, STEP_ROOT_IDS, become_root(plan), 0);
     init_check(plan, STEP_CGROUP_NAMESPACE, enter_cgroup_namespace(plan), 0);
     if (plan->is_exec) {
+        init_check(plan, STEP_LEAVE, init_enter_root(plan), 0);
         init_check(plan, STEP_TERMINAL, init_open_terminal(plan), 0);
     } else {
         build_mounts(plan);
+        init_check(plan, STEP_LOOPBACK, raise_loopback(plan), 0);
         init_check(plan, STEP_HOSTNAME, set_names(config), 0);
         int r = set_sysctls(plan, &index);
         init_check(plan, STEP_SYSCTL, r, index);
@@ -234,6 +260,27 @@ static void build_world(struct plan *plan)
 }
 
 /* ---- the end ---- */
+
+/*
+ * Whether there is such a program, as the user who is to run it sees it. Whoever creates the
+ * container wants to know now, not when it is started, unless a hook may still put it there.
+ */
+static int find_program(const struct plan *plan)
+{
+    int result = -ENOENT;
+    struct stat st;
+
+    if (!plan->process || plan->config->hooks[HOOK_START_CONTAINER].count)
+        return 0;
+    for (char *const *path = plan->exec_paths; *path; path++) {
+        if (stat(*path, &st) < 0)
+            continue;
+        if (S_ISREG(st.st_mode) && access(*path, X_OK) == 0)
+            return 0;
+        result = -EACCES;
+    }
+    return result;
+}
 
 /* The word to start: from the parent, or from whoever connects to the listening socket. */
 static void wait_for_start(struct plan *plan)
@@ -290,14 +337,20 @@ void init_run(const struct plan *prepared)
 {
     struct plan plan = *prepared;
 
+    /* A parent without rights could not map the ids of a process that is not dumpable. In a new
+     * user namespace that joins nothing nobody is there yet who could make use of it. */
+    bool is_alone = (plan.clone_flags & CLONE_NEWUSER) && !plan_needs_joining(&plan);
+    if (is_alone)
+        init_wait(&plan);
     /* Nobody may trace us or look through our descriptors while we still have rights
      * (CVE-2016-9962). */
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    if (plan_waits_for_parent(&plan))
+    if (!is_alone && plan_waits_for_parent(&plan))
         init_wait(&plan);
     build_world(&plan);
     init_give_up_rights(&plan);
     if (!plan.is_exec) {
+        init_check(&plan, STEP_EXEC, find_program(&plan), 0);
         wait_for_start(&plan);
         init_check(&plan, STEP_NO_PROCESS, plan.process ? 0 : -EINVAL, 0);
         init_run_hooks(&plan, HOOK_START_CONTAINER);

@@ -78,14 +78,13 @@ int mounts_clone_source(const struct plan *plan, const struct config_mount *moun
 /* What the parent could not copy. Mapping by ids takes rights that we have even less. */
 static int clone_late(const struct plan *plan, struct planned_mount *planned)
 {
+    _cleanup_close_ int source = steal_fd(&planned->source);
     struct stat st;
 
-    if (planned->mount->is_idmapped)
-        return -EPERM;
-    _cleanup_close_ int source =
-        mounts_open_source(planned->mount->source, plan->has_strict_sources);
     if (source < 0)
         return source;
+    if (planned->mount->is_idmapped)
+        return -EPERM;
     if (fstat(source, &st) < 0)
         return -errno;
     planned->is_file = !S_ISDIR(st.st_mode);
@@ -107,7 +106,7 @@ bool mounts_has_option(const char *options, const char *key)
     return false;
 }
 
-/* A tmpfs is as open as the directory that it covers, unless the config says how. */
+/* A tmpfs is as open as the directory of the image that it covers, unless the config says how. */
 static int add_mode(int target, const char *data, char *buffer)
 {
     struct stat st;
@@ -154,8 +153,10 @@ static int bind_host(const struct plan *plan, const struct config_mount *mount, 
     bool is_sys = strcmp(mount->type, "sysfs") == 0;
     bool is_proc = strcmp(mount->type, "proc") == 0;
 
-    if (!(is_sys && !namespaces[NAMESPACE_NETWORK].is_given) &&
-        !(is_proc && !namespaces[NAMESPACE_PID].is_given))
+    bool has_network =
+        namespaces[NAMESPACE_NETWORK].is_given && !namespaces[NAMESPACE_NETWORK].path;
+
+    if (!(is_sys && !has_network) && !(is_proc && !namespaces[NAMESPACE_PID].is_given))
         return -EPERM;
     _cleanup_close_ int source = mounts_open_source(is_sys ? "/sys" : "/proc", true);
     _cleanup_close_ int fd = source < 0 ? source : mount_clone(source, 1);
@@ -191,7 +192,8 @@ static int attach_detached(struct planned_mount *planned, const char *source, co
     return r;
 }
 
-static int attach_new(const struct plan *plan, struct planned_mount *planned, int target)
+static int attach_new(const struct plan *plan, struct planned_mount *planned, int target,
+                      bool was_missing)
 {
     const struct config_mount *mount = planned->mount;
     const char *source = mount->source ? mount->source : mount->type;
@@ -200,7 +202,7 @@ static int attach_new(const struct plan *plan, struct planned_mount *planned, in
     char with_mode[DATA_MAX], with_label[DATA_MAX];
     int r = 0;
 
-    if (is_tmpfs && !mounts_has_option(data, "mode")) {
+    if (is_tmpfs && !was_missing && !mounts_has_option(data, "mode")) {
         r = add_mode(target, data, with_mode);
         data = with_mode;
     }
@@ -210,8 +212,9 @@ static int attach_new(const struct plan *plan, struct planned_mount *planned, in
     }
     if (r < 0)
         return r;
-    bool is_simple = !mount->propagation && !mount->tree_attributes && !mount->tree_cleared &&
-                     !mount->has_tmpcopyup &&
+    /* What is mounted below a private or slave root is private anyhow. */
+    bool is_simple = !(mount->propagation & ~(uint64_t)MS_PRIVATE) && !mount->tree_attributes &&
+                     !mount->tree_cleared && !mount->has_tmpcopyup &&
                      !(is_tmpfs && (mount->attributes & MOUNT_ATTR_RDONLY));
     if (is_simple && fchdir(target) == 0)
         r = mount_here(".", mount->type, source, data, mount->super_flags, mount->attributes);
@@ -248,29 +251,67 @@ static int change_one(const struct plan *plan, const struct config_mount *mount)
 
 /* ---- the walk ---- */
 
+/* Sees to planned->fd, for what is made before it is attached. */
+static int make_detached(const struct plan *plan, struct planned_mount *planned)
+{
+    uint32_t index;
+    int r;
+
+    if (planned->is_shelved) {
+        r = mount_clone(planned->fd, planned->mount->is_recursive);
+        close_fd(&planned->fd);
+    } else if (planned->is_late) {
+        r = clone_late(plan, planned);
+    } else if (planned->is_own_dev && planned->fd < 0) {
+        r = mounts_make_dev(plan, planned, &index);
+        if (r == -EPERM) { /* nodes cannot be made: a plain tmpfs, and the host's are bound */
+            planned->is_own_dev = false;
+            return 0;
+        }
+        return r;
+    } else {
+        return 0;
+    }
+    if (r < 0)
+        return r;
+    planned->fd = r;
+    return 0;
+}
+
+/* It stays open where it is still needed: to become read-only, and /dev for what is in it. */
+static int attach_made(struct planned_mount *planned, int target)
+{
+    int r = mount_attach(planned->fd, target);
+    struct stat st;
+
+    if (r == -EINVAL && planned->is_file && fstat(target, &st) == 0 && S_ISDIR(st.st_mode))
+        r = -ENOTDIR; /* as the other way round */
+    if (!planned->is_read_only_late && !planned->is_own_dev)
+        close_fd(&planned->fd);
+    return r;
+}
+
 static int attach_one(const struct plan *plan, struct planned_mount *planned)
 {
     const struct config_mount *mount = planned->mount;
     bool is_kernel = !mount->is_bind && mount->type &&
                      (strcmp(mount->type, "proc") == 0 || strcmp(mount->type, "sysfs") == 0);
-    _cleanup_close_ int late = -1;
+    bool was_missing = false;
 
     if (mount->is_remount || (!mount->is_bind && !mount->type))
         return change_one(plan, mount);
-    if (mount->is_bind && planned->fd < 0) {
-        late = clone_late(plan, planned);
-        if (late < 0)
-            return late;
-    }
-    _cleanup_close_ int target =
-        init_open_target(plan->root_fd, mount->destination, planned->is_file, !is_kernel);
+    int r = make_detached(plan, planned);
+    if (r < 0)
+        return r;
+    _cleanup_close_ int target = init_open_target(plan->root_fd, mount->destination,
+                                                  planned->is_file, !is_kernel, &was_missing);
     if (target < 0)
         return target;
     if (planned->is_cgroup)
         return init_attach_cgroups(plan, mount, target);
-    if (late >= 0 || planned->fd >= 0)
-        return mount_attach(late >= 0 ? late : planned->fd, target);
-    return attach_new(plan, planned, target);
+    if (planned->fd >= 0)
+        return attach_made(planned, target);
+    return attach_new(plan, planned, target, was_missing);
 }
 
 int init_attach_mounts(const struct plan *plan, uint32_t *index)

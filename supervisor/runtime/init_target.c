@@ -181,7 +181,7 @@ static int check_linked(int root, int target)
     return ours.st_dev == found.st_dev && ours.st_ino == found.st_ino ? -EBUSY : 0;
 }
 
-static int open_or_make(int root, const char *path, bool is_file,
+static int open_or_make(int root, const char *path, bool is_file, bool *was_missing,
                         int (*open_it)(int, const char *, int, mode_t))
 {
     int flags = O_PATH | (is_file ? 0 : O_DIRECTORY);
@@ -189,26 +189,29 @@ static int open_or_make(int root, const char *path, bool is_file,
 
     if (fd != -ENOENT)
         return fd;
+    if (was_missing)
+        *was_missing = true;
     int r = make_target(root, path, is_file);
     return r < 0 ? r : open_it(root, path, flags, 0);
 }
 
-int init_open_target(int root, const char *path, bool is_file, bool may_follow)
+int init_open_target(int root, const char *path, bool is_file, bool may_follow, bool *was_missing)
 {
     bool is_plain = !mounts_path_climbs(path);
-    int fd =
-        is_plain || !may_follow ? open_or_make(root, path, is_file, open_in_root_nofollow) : -ELOOP;
+    int fd = is_plain || !may_follow
+                 ? open_or_make(root, path, is_file, was_missing, open_in_root_nofollow)
+                 : -ELOOP;
 
     if (fd != -ELOOP || !may_follow)
         return fd;
-    _cleanup_close_ int found = open_or_make(root, path, is_file, open_in_root);
+    _cleanup_close_ int found = open_or_make(root, path, is_file, was_missing, open_in_root);
     int r = found < 0 ? found : check_linked(root, found);
     return r < 0 ? r : steal_fd(&found);
 }
 
 int init_ensure_directory(const struct plan *plan, const char *path)
 {
-    _cleanup_close_ int fd = init_open_target(plan->root_fd, path, false, true);
+    _cleanup_close_ int fd = init_open_target(plan->root_fd, path, false, true, NULL);
 
     return fd < 0 ? fd : 0;
 }

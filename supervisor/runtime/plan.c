@@ -67,14 +67,21 @@ static int build_exec_paths(struct plan *plan, struct error *error)
     return 0;
 }
 
-static int open_root_of_container(const struct plan *plan)
+/* The root that a further process finds; what it holds is as hostile as the image. */
+static int open_root_of_container(struct plan *plan, struct error *error)
 {
     char path[32];
 
     if (!plan->is_exec)
-        return fcntl(plan->root_fd, F_DUPFD_CLOEXEC, 3);
+        return plan_prepare_root(plan, error);
     snprintf(path, sizeof(path), "/proc/%d/root", plan->pid);
-    return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    plan->root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return plan->root_fd < 0 ? error_sys(error, errno, "open the container's root") : 0;
+}
+
+static int prepare_mounts(struct plan *plan, struct error *error)
+{
+    return plan->is_exec ? 0 : plan_prepare_mounts(plan, error);
 }
 
 /* Programs expect HOME; who does not set it gets that of the image's user, as with all runtimes. */
@@ -88,10 +95,9 @@ static int add_home(struct plan *plan, struct error *error)
     while (plan->process->env[count])
         count++;
     plan->env = calloc(count + 2, sizeof(char *));
-    _cleanup_close_ int root = open_root_of_container(plan);
-    if (!plan->env || root < 0)
-        return error_sys(error, plan->env ? errno : ENOMEM, "process.env: find HOME");
-    home_find(root, plan->process->uid, home);
+    if (!plan->env)
+        return error_sys(error, ENOMEM, "process.env");
+    home_find(plan->root_fd, plan->process->uid, home);
     if (asprintf(&plan->env[0], "HOME=%s", home) < 0)
         return error_sys(error, ENOMEM, "process.env");
     memcpy(plan->env + 1, plan->process->env, count * sizeof(char *));
@@ -167,25 +173,6 @@ static int open_proc(struct plan *plan, struct error *error)
                : error_set(error, EINVAL, "/proc of the runtime is not a procfs");
 }
 
-/* What was checked is what is written: the path that the config's reader made of the key. */
-static int build_sysctl_paths(struct plan *plan, struct error *error)
-{
-    const struct config *config = plan->config;
-    size_t size = 1;
-
-    if (config->sysctl_count == 0 || plan->is_exec)
-        return 0;
-    for (size_t i = 0; i < config->sysctl_count; i++)
-        size += strlen(config->sysctls[i].path) + sizeof("sys/");
-    plan->sysctl_paths = malloc(size);
-    if (!plan->sysctl_paths)
-        return error_sys(error, ENOMEM, "linux.sysctl");
-    char *at = plan->sysctl_paths;
-    for (size_t i = 0; i < config->sysctl_count; i++)
-        at += sprintf(at, "sys/%s", config->sysctls[i].path) + 1;
-    return 0;
-}
-
 /* ---- what hooks and agents are given ---- */
 
 static int open_hook_state(struct plan *plan, struct error *error)
@@ -225,8 +212,8 @@ static int connect_agent(struct plan *plan, struct error *error)
 int plan_prepare(struct plan *plan, struct error *error)
 {
     static int (*const steps[])(struct plan *, struct error *) = {
-        build_exec_paths,  open_proc,           build_sysctl_paths, open_hook_state,
-        plan_prepare_root, plan_prepare_mounts, connect_agent,      add_home,
+        build_exec_paths, open_proc,     open_hook_state, open_root_of_container,
+        prepare_mounts,   connect_agent, add_home,
     };
     int r = 0;
 
@@ -236,8 +223,7 @@ int plan_prepare(struct plan *plan, struct error *error)
     find_labels(plan);
     build_time_offsets(plan);
     for (size_t i = 0; r == 0 && i < ARRAY_LENGTH(steps); i++)
-        if (!plan->is_exec || (steps[i] != plan_prepare_root && steps[i] != plan_prepare_mounts))
-            r = steps[i](plan, error);
+        r = steps[i](plan, error);
     if (r < 0)
         plan_release(plan);
     return r;
@@ -251,7 +237,6 @@ void plan_release(struct plan *plan)
     close_fd(&plan->hook_state_fd);
     close_fd(&plan->notify_fd);
     close_fd(&plan->notify_state_fd);
-    free(steal_ptr(plan->sysctl_paths));
     if (plan->env)
         free(plan->env[0]);
     free(steal_ptr(plan->env));

@@ -27,13 +27,17 @@
 #include "supervisor/runtime/seccomp.h"
 
 #define PLAN_PASSED_MAX  64
-#define PLAN_CGROUPS_MAX 16
+#define PLAN_CGROUPS_MAX 20
 #define PLAN_JOINS_MAX   NAMESPACE_TYPES
 
 struct planned_mount {
     const struct config_mount *mount;
-    int fd;       /* a detached mount made by the parent, or -1: the process makes it */
-    bool is_file; /* the mount point is a file */
+    int fd;          /* a detached mount made by the parent, or -1: the process makes it */
+    bool is_late;    /* a bind mount whose source the process opens and copies itself: */
+    int source;      /* a descriptor of it, or a negative errno */
+    bool is_shelved; /* fd waits on the shelf (init_root.c); what is attached is a copy of it */
+    bool is_own_dev; /* it is the tmpfs of /dev, filled with devices by the runtime */
+    bool is_file;    /* the mount point is a file */
     bool is_cgroup;
     bool is_read_only_late; /* it becomes so in init_finish_root(); fd stays open until then */
 };
@@ -58,6 +62,9 @@ struct plan {
     uint64_t clone_flags; /* the namespaces that are new */
     struct planned_join joins[PLAN_JOINS_MAX];
     size_t join_count;
+    /* Without a mount namespace of its own; see init_leave.c. */
+    bool keeps_mount_namespace;
+    int mount_namespace_fd;             /* the runtime's, then; else -1 */
     pid_t pid;                          /* of the container's first process, for exec */
     const struct cgroup_driver *driver; /* for cgroup mounts; NULL: none is possible */
     struct cgroup *cgroup;              /* to be entered; NULL: stay in the caller's */
@@ -71,15 +78,13 @@ struct plan {
     struct planned_cgroup cgroups[PLAN_CGROUPS_MAX];
     size_t cgroup_count;
     bool has_late_mounts; /* the parent may make no mounts: the process makes all from paths */
-    bool has_own_dev;     /* /dev is a tmpfs that the parent filled with the default devices */
-    int *device_fds; /* a detached tmpfs of nodes to be bound, for devices that lie elsewhere; NULL:
-                        none is needed, or the parent can make no nodes; see plan_devices.c */
-    size_t device_fd_count;
+    int *shelf; /* a detached tmpfs of our own that nobody ever sees, with the nodes of devices that
+                   lie elsewhere and places for mounts; NULL: none is needed. See plan_devices.c */
+    bool has_shelf_nodes; /* devices stand on it; else the parent can make none */
 
-    char **env;         /* of the process, with HOME; NULL: process->env is whole. The list and its
-                           first string are owned */
-    char **exec_paths;  /* candidates for exec, in order, NULL-terminated */
-    char *sysctl_paths; /* "net/ipv4/ip_forward\0...", below sys/ of a procfs, one a sysctl */
+    char **env;        /* of the process, with HOME; NULL: process->env is whole. The list and its
+                          first string are owned */
+    char **exec_paths; /* candidates for exec, in order, NULL-terminated */
     int stdio[3];
     int passed[PLAN_PASSED_MAX]; /* become descriptors 3, 4 ... */
     size_t passed_count;
@@ -119,6 +124,8 @@ enum plan_step {
     STEP_TERMINAL,
     STEP_PIVOT,
     STEP_ROOT_FLAGS,
+    STEP_LEAVE,
+    STEP_LOOPBACK,
     STEP_HOSTNAME,
     STEP_SYSCTL, /* index: of config->sysctls */
     STEP_KEYRING,
@@ -191,6 +198,11 @@ int init_open_in_root(const struct plan *plan, const char *path, int flags);
 int init_mount_console(const struct plan *plan, int slave);
 /* pivot_root, or MS_MOVE and chroot with has_no_pivot; the old root is gone, "/" is the new one. */
 int init_change_root(const struct plan *plan);
+/* For a container without a mount namespace of its own: the world was built in one that is left
+ * now, and goes on as a tree that no namespace has. */
+int init_leave_mounts(const struct plan *plan);
+/* The same for a further process in such a container: takes on the root of its first process. */
+int init_enter_root(const struct plan *plan);
 /* rootfsPropagation, and "ro" of a root that had to stay writable until now. */
 int init_finish_root(const struct plan *plan);
 

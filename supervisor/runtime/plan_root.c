@@ -24,10 +24,6 @@ int plan_prepare_root(struct plan *plan, struct error *error)
     const struct config *config = plan->config;
 
     plan->has_late_mounts = false;
-    if (!config->namespaces[NAMESPACE_MOUNT].is_given)
-        return error_set(error, EINVAL,
-                         "linux.namespaces: there is no mount namespace; a root file system of its "
-                         "own needs one, add {\"type\": \"mount\"}");
     _cleanup_close_ int source =
         open(config->root_path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (source < 0)

@@ -44,7 +44,7 @@ static int read_condition(const json_t *object, const char *rule_path, size_t po
     if (r == 0)
         r = config_read_uint64(json_object_get(object, "value"), part, &value, error);
     snprintf(part, sizeof(part), "%s.valueTwo", path);
-    if (r == 0 && two)
+    if (r == 0 && two && !json_is_null(two))
         r = config_read_uint64(two, part, &value_two, error);
     snprintf(part, sizeof(part), "%s.op", path);
     if (r == 0)
@@ -127,7 +127,7 @@ int seccomp_rule_read(const json_t *object, size_t index, struct seccomp_rule *r
     make_path(path, index);
     int r = config_read_object(object, path, keys, error);
     snprintf(part, sizeof(part), "%s.errnoRet", path);
-    if (r == 0 && number < 0 && json_object_get(object, "errnoRet"))
+    if (r == 0 && number < 0 && json_is_integer(json_object_get(object, "errnoRet")))
         r = config_check_range(part, number, 0, INT64_MAX, error);
     snprintf(part, sizeof(part), "%s.%s", path, number >= 0 ? "errnoRet" : "action");
     if (r == 0)

@@ -92,9 +92,7 @@ static void the_parts_of_the_document(void **state)
         {"annotations", "{'a':null}", "annotations.a: must be a string"},
         {"annotations", "['a']", "annotations: must be an object"},
         {"hooks", "null", NULL},
-        {"linux", NULL, "linux.namespaces: a mount namespace is needed"},
-        {"linux", "null", "linux.namespaces: a mount namespace is needed"},
-        {"linux.namespaces", NULL, "linux.namespaces: a mount namespace is needed"},
+        {"linux.namespaces", NULL, "hostname: needs a uts namespace"},
     };
 
     (void)state;
@@ -123,8 +121,9 @@ static void what_holds_between_the_parts(void **state)
          "hostname: needs a uts namespace"},
         {"linux.namespaces", "[{'type':'mount'},{'type':'uts','path':'/proc/self/ns/net'}]", NULL},
         {"linux.namespaces", "[{'type':'mount'},{'type':'uts','path':'/gone'}]", NULL},
-        {"linux.namespaces", "[{'type':'uts'},{'type':'mount','path':'/proc/self/ns/mnt'}]",
-         "linux.namespaces: a mount namespace is needed"},
+        {"linux.namespaces", "[{'type':'uts'},{'type':'mount','path':'/proc/self/ns/mnt'}]", NULL},
+        {"linux.namespaces", "[{'type':'uts'},{'type':'user'}]",
+         "linux.namespaces: a user namespace goes with a mount namespace"},
         {"linux.namespaces", "[{'type':'uts'},{'type':'mount','path':'/proc/self/ns/net'}]", NULL},
         {"linux.namespaces.2", "{'type':'user'}",
          "linux.namespaces: a new user namespace needs uidMappings"},
