@@ -83,7 +83,10 @@ static int hand_down(int directory, unsigned wanted, struct error *error)
 
 /* ---- the cpuset of a v1 group ---- */
 
-/* A v1 group takes no task before it has CPUs and memory nodes: the parent's, at first. */
+/*
+ * A v1 group takes no task before it has CPUs and memory nodes: the parent's, at first. -EAGAIN,
+ * without a message, when the parent has none itself.
+ */
 static int copy_cpuset(int parent, int child, struct error *error)
 {
     static const char *const files[] = {"cpuset.cpus", "cpuset.mems"};
@@ -95,6 +98,8 @@ static int copy_cpuset(int parent, int child, struct error *error)
             continue;
         if (r == 0)
             r = cgroup_file_read(parent, files[i], text, sizeof(text));
+        if (r == 0 && (text[0] == '\0' || text[0] == '\n'))
+            return -EAGAIN;
         if (r == 0)
             r = cgroup_file_write(child, files[i], text);
         if (r < 0)
@@ -179,6 +184,18 @@ static void unmake_path(int root, const char *path, const struct made *made)
         *strrchr(buffer, '/') = '\0';
 }
 
+/* Copies to a group that was made alone; its parent was made or found before. */
+static int copy_parent_cpuset(int root, const char *path, int child, struct error *error)
+{
+    char name[PATH_MAX];
+
+    snprintf(name, sizeof(name), ".%.*s", (int)(strrchr(path, '/') - path), path);
+    _cleanup_close_ int parent = openat(root, name, CGROUP_DIRECTORY_FLAGS);
+    if (parent < 0)
+        return error_sys(error, errno, "open the parent");
+    return copy_cpuset(parent, child, error);
+}
+
 /*
  * The usual case in few calls: the parents are there and can have what is wanted. -EAGAIN when the
  * long way has to be taken, with the group made or not.
@@ -187,24 +204,22 @@ static int make_last(const struct cgroup_hierarchy *hierarchy, const char *path,
                      struct error *error)
 {
     unsigned missing = 0;
+    int r = 0;
 
     if (mkdirat(hierarchy->root, path + 1, 0755) < 0)
         return -EAGAIN;
     *made = (struct made){.length = strlen(path), .count = 1};
     _cleanup_close_ int directory = openat(hierarchy->root, path + 1, CGROUP_DIRECTORY_FLAGS);
     if (directory < 0)
-        return error_sys(error, errno, "open cgroup %s (%s)", path,
-                         cgroup_hierarchy_name(hierarchy));
-    if (hierarchy->mount.is_v2) {
+        r = error_sys(error, errno, "open");
+    else if (hierarchy->mount.is_v2)
         missing_in(directory, "cgroup.controllers", V2_WANTED & hierarchy->mount.controllers,
                    &missing);
-    } else if (hierarchy->mount.controllers & CGROUP_CPUSET) {
-        char text[CPUS_MAX];
-        if (cgroup_file_read(directory, "cpuset.cpus", text, sizeof(text)) < 0 || text[0] == '\n' ||
-            cgroup_file_read(directory, "cpuset.mems", text, sizeof(text)) < 0 || text[0] == '\n')
-            missing = CGROUP_CPUSET;
-    }
-    return missing ? -EAGAIN : steal_fd(&directory);
+    else if (hierarchy->mount.controllers & CGROUP_CPUSET)
+        r = copy_parent_cpuset(hierarchy->root, path, directory, error);
+    if (r < 0 && r != -EAGAIN)
+        return error_wrap(error, "cgroup %s (%s)", path, cgroup_hierarchy_name(hierarchy));
+    return missing || r < 0 ? -EAGAIN : steal_fd(&directory);
 }
 
 static struct cgroup *new_handle(struct cgroup_driver *driver, const char *path)
@@ -327,6 +342,8 @@ int cgroup_attach(struct cgroup *cgroup, pid_t pid, struct error *error)
     snprintf(text, sizeof(text), "%d", (int)pid);
     for (size_t i = 0; i < cgroup->driver->count; i++) {
         const struct cgroup_hierarchy *hierarchy = &cgroup->driver->hierarchies[i];
+        if (cgroup->directories[i] < 0) /* opened, and somebody else made it */
+            continue;
         int r = cgroup_file_write(cgroup->directories[i], "cgroup.procs", text);
         if (r < 0)
             return error_sys(error, -r, "move process %s into cgroup %s (%s)", text, cgroup->path,

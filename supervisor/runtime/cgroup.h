@@ -219,6 +219,14 @@ void cgroup_close(struct cgroup *cgroup);
 int cgroup_apply(struct cgroup *cgroup, const struct cgroup_resources *resources,
                  struct error *error);
 
+/*
+ * Gives the v2 group to the user uid (a host id, the container's own root), as config-linux.md,
+ * "Cgroup ownership", has it for a config whose cgroup mount is writable and in a new cgroup
+ * namespace: the directory and the files of /sys/kernel/cgroup/delegate, so that it can make groups
+ * below, and not touch its own limits. On v1 nothing: delegation is not safe there.
+ */
+int cgroup_delegate(struct cgroup *cgroup, uid_t uid, struct error *error);
+
 /* A directory descriptor for CLONE_INTO_CGROUP (the v2 tree), or -1 where there is none (v1). */
 int cgroup_clone_fd(const struct cgroup *cgroup);
 /* Moves a process into the group in every hierarchy (the v2 tree too: harmless after the clone). */
@@ -252,6 +260,11 @@ void cgroup_entry_close(struct cgroup_entry *entry);
 
 /* Freezes or thaws and waits, at most timeout_ms, until it is so (-ETIMEDOUT). */
 int cgroup_freeze(struct cgroup *cgroup, bool freeze, int timeout_ms, struct error *error);
+/*
+ * 1 when the group is frozen (a container that is paused; nothing that enters it would run), 0 when
+ * not or where nothing can freeze, or a negative errno.
+ */
+int cgroup_is_frozen(const struct cgroup *cgroup);
 /* SIGKILL to every task of the group and its children, frozen ones too. Does not wait. */
 int cgroup_kill(struct cgroup *cgroup, struct error *error);
 /* Another signal to every task. */

@@ -3,13 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -188,18 +186,14 @@ int cgroup_mount_parse(char *line, struct cgroup_mount *mount)
 static int open_root(const struct cgroup_mount *mount)
 {
     char path[sizeof(CGROUP_ROOT) + sizeof(mount->directory) + 1];
-    struct statfs filesystem;
     struct stat status;
 
     snprintf(path, sizeof(path), "%s/%s", CGROUP_ROOT, mount->directory);
     _cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    if (fstatfs(fd, &filesystem) < 0 || fstat(fd, &status) < 0)
+    if (fstat(fd, &status) < 0)
         return -errno;
-    if ((unsigned long)filesystem.f_type !=
-        (mount->is_v2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC))
-        return -ENOENT;
     if (major(status.st_dev) != mount->major || minor(status.st_dev) != mount->minor)
         return -ENOENT;
     return steal_fd(&fd);

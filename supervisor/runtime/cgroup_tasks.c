@@ -195,6 +195,16 @@ int cgroup_freeze(struct cgroup *cgroup, bool freeze, int timeout_ms, struct err
     return error_sys(error, -r, "%s cgroup %s", what, cgroup->path);
 }
 
+int cgroup_is_frozen(const struct cgroup *cgroup)
+{
+    const struct cgroup_driver *driver = cgroup->driver;
+    int home = driver->home[__builtin_ctz(CGROUP_FREEZER)];
+
+    if (home < 0 || cgroup->directories[home] < 0)
+        return 0;
+    return driver->hierarchies[home].ops->is_frozen(cgroup->directories[home]);
+}
+
 static bool send_signal(pid_t pid, void *context)
 {
     kill(pid, *(int *)context); /* ESRCH: it ended meanwhile */

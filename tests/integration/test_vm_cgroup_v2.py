@@ -9,8 +9,8 @@ from vm import TOP, build_machine, make, run_job
 
 pytestmark = pytest.mark.slow
 UNIT_TEST = "build/unit/runtime/cgroup_test"
-# Of older kernels: network, mounts, idmapped images.
-OTHER_TESTS = ["net/network_test", "net/isolation_test", "storage/host_image_test", "storage/rootfs_host_test",
+# Of older kernels: the rarer limits, network, mounts, idmapped images.
+OTHER_TESTS = ["runtime/cgroup_limits_test", "net/network_test", "net/isolation_test", "storage/host_image_test", "storage/rootfs_host_test",
                "storage/rootfs_image_test", "storage/rootfs_test", "storage/volume_test"]
 
 
@@ -40,6 +40,13 @@ def test_network_and_storage_work_on_debians_kernel(machine):
     assert done.returncode == 0, done.stdout + done.stderr
     for test in OTHER_TESTS:
         assert f"PASS unit/{test}" in done.stdout
+
+
+def test_scopes_of_systemd(machine):
+    done = run_job("runtime_systemd", "--systemd")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("PASS scopes of systemd\n"), done.stdout
+    assert "no real scope is tried" not in done.stdout
 
 
 def test_a_job_that_fails_is_seen(machine, tmp_path):

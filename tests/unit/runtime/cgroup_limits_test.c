@@ -119,6 +119,30 @@ static void test_cpuset(void **state)
     destroy(parent);
 }
 
+/* Groups that somebody made and left without CPUs, as v1 makes them, are no hindrance. */
+static void test_cpuset_of_bare_parents(void **state)
+{
+    int home = driver->home[__builtin_ctz(CGROUP_CPUSET)];
+    struct cgroup *parent = create("bare");
+    char text[256];
+
+    (void)state;
+    if (home >= 0 && home != driver->v2) {
+        assert_int_equal(mkdirat(parent->directories[home], "inner", 0755), 0);
+        cgroup_file_write(parent->directories[home], "inner/cgroup.clone_children", "0");
+        assert_int_equal(mkdirat(parent->directories[home], "inner/most", 0755), 0);
+        struct cgroup *cgroup = create("bare/inner/most/one");
+        assert_int_equal(
+            cgroup_file_read(cgroup->directories[home], "cpuset.cpus", text, sizeof(text)), 0);
+        assert_true(text[0] >= '0' && text[0] <= '9');
+        pid_t pid = run_in(cgroup, body_sleep, NULL);
+        kill(pid, SIGKILL);
+        wait_for(pid);
+        destroy(cgroup);
+    }
+    destroy(parent);
+}
+
 /* ---- memory ---- */
 
 static void test_memory_settings(void **state)
@@ -411,6 +435,33 @@ static void test_default_devices(void **state)
     destroy(cgroup);
 }
 
+/* ---- ownership ---- */
+
+static uid_t owner_of(const struct cgroup *cgroup, const char *file)
+{
+    struct stat status;
+
+    assert_int_equal(fstatat(cgroup_clone_fd(cgroup), file, &status, 0), 0);
+    return status.st_uid;
+}
+
+static void test_delegate(void **state)
+{
+    struct cgroup *cgroup = create("delegate");
+
+    (void)state;
+    assert_int_equal(cgroup_delegate(cgroup, 12345, &error), 0);
+    if (cgroup_driver_mode(driver) == CGROUP_V2) {
+        assert_int_equal(owner_of(cgroup, "."), 12345);
+        assert_int_equal(owner_of(cgroup, "cgroup.procs"), 12345);
+        assert_int_equal(owner_of(cgroup, "cgroup.subtree_control"), 12345);
+        assert_int_equal(owner_of(cgroup, "memory.max"), 0); /* not its own limits */
+    } else if (cgroup_clone_fd(cgroup) >= 0) {
+        assert_int_equal(owner_of(cgroup, "."), 0);
+    }
+    destroy(cgroup);
+}
+
 /* ---- entry ---- */
 
 /* The paths in /proc/self/cgroup that are not the group's; 100 when it cannot go in. */
@@ -514,7 +565,7 @@ static void test_stats(void **state)
 
     (void)state;
     apply(cgroup, &(struct cgroup_resources){.memory_limit = 64 * MIB,
-                                             .cpu_quota = 50000,
+                                             .cpu_quota = 10000,
                                              .has_pids_limit = true,
                                              .pids_limit = 9});
     pid_t pid = run_in(cgroup, body_fill_and_spin, NULL);
@@ -633,6 +684,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_quota_keeps_period),
         cmocka_unit_test(test_realtime),
         cmocka_unit_test(test_cpuset),
+        cmocka_unit_test(test_cpuset_of_bare_parents),
         cmocka_unit_test(test_memory_settings),
         cmocka_unit_test(test_limit_below_usage),
         cmocka_unit_test(test_swap_alone),
@@ -644,6 +696,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_unified),
         cmocka_unit_test(test_unified_enables),
         cmocka_unit_test(test_default_devices),
+        cmocka_unit_test(test_delegate),
         cmocka_unit_test(test_enter),
         cmocka_unit_test(test_limits_hold_for_who_enters),
         cmocka_unit_test(test_stats),
