@@ -117,6 +117,28 @@ static const char *text_of(const json_t *object, const char *key)
     return text ? text : "";
 }
 
+static const struct property *find_property(const char *name, const char *type)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(properties); i++)
+        if (strcmp(properties[i].name, name) == 0 && strcmp(properties[i].type, type) == 0)
+            return &properties[i];
+    return NULL;
+}
+
+static int check_properties(const json_t *list, struct error *error)
+{
+    size_t i;
+    json_t *property;
+
+    json_array_foreach ((json_t *)list, i, property) {
+        const char *name = text_of(property, "name"), *type = text_of(property, "type");
+        if (!find_property(name, type))
+            return error_set(error, EINVAL,
+                             "properties: \"%.64s\" of type \"%.16s\" is not allowed", name, type);
+    }
+    return 0;
+}
+
 static int parse_request(const json_t *json, struct request *request, struct error *error)
 {
     json_int_t timeout = json_integer_value(json_object_get(json, "timeout_ms"));
@@ -140,18 +162,10 @@ static int parse_request(const json_t *json, struct request *request, struct err
         return error_set(error, ERANGE, "timeout_ms: must be from 1 to %d", TIMEOUT_MAX);
     if (strcmp(request->action, "start") == 0 && (pid < 1 || pid > INT32_MAX || !*request->slice))
         return error_set(error, EINVAL, "start: needs a pid and a slice");
-    return 0;
+    return check_properties(request->properties, error);
 }
 
 /* ---- properties into messages ---- */
-
-static const struct property *find_property(const char *name, const char *type)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(properties); i++)
-        if (strcmp(properties[i].name, name) == 0 && strcmp(properties[i].type, type) == 0)
-            return &properties[i];
-    return NULL;
-}
 
 static int append_number(sd_bus_message *message, const json_t *value)
 {
@@ -208,9 +222,6 @@ static int append_property(sd_bus_message *message, int version, const json_t *j
     const char *name = text_of(json, "name"), *type = text_of(json, "type");
     const struct property *property = find_property(name, type);
 
-    if (!property)
-        return error_set(error, EINVAL, "properties: \"%.64s\" of type \"%.16s\" is not allowed",
-                         name, type);
     bool is_idle =
         strcmp(name, "CPUWeight") == 0 && json_integer_value(json_object_get(json, "value")) == 0;
     if (version < property->since || (is_idle && version < IDLE_SINCE))

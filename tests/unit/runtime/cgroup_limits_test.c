@@ -344,14 +344,24 @@ static void test_network_and_rdma(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
         if (driver->home[__builtin_ctz(cases[i].controller)] < 0)
             refuse(cgroup, &cases[i].resources, -EOPNOTSUPP, cases[i].name);
-    if (driver->home[__builtin_ctz(CGROUP_NET_CLS)] >= 0)
+    if (driver->home[__builtin_ctz(CGROUP_NET_CLS)] >= 0) {
         apply(cgroup, &cases[0].resources);
-    if (driver->home[__builtin_ctz(CGROUP_NET_PRIO)] >= 0)
+        assert_file(cgroup, CGROUP_NET_CLS, "net_cls.classid", NULL, "1");
+    }
+    if (driver->home[__builtin_ctz(CGROUP_NET_PRIO)] >= 0) {
+        char text[4096];
         apply(cgroup, &cases[1].resources);
+        assert_int_equal(cgroup_file_read(directory_of(cgroup, CGROUP_NET_PRIO),
+                                          "net_prio.ifpriomap", text, sizeof(text)),
+                         0);
+        assert_non_null(strstr(text, "lo 5"));
+    }
     if (driver->home[__builtin_ctz(CGROUP_RDMA)] >= 0) /* there is no such device */
         assert_true(cgroup_apply(cgroup, &cases[2].resources, &error) < 0);
     /* A class of 0 is what every group has. */
     apply(cgroup, &(struct cgroup_resources){.has_network_class = true});
+    if (driver->home[__builtin_ctz(CGROUP_NET_CLS)] >= 0)
+        assert_file(cgroup, CGROUP_NET_CLS, "net_cls.classid", NULL, "0");
     destroy(cgroup);
 }
 
@@ -482,6 +492,17 @@ static int body_enter(void *context)
     return others;
 }
 
+static size_t count_lines(const char *path)
+{
+    _cleanup_fclose_ FILE *file = fopen(path, "re");
+    char line[PATH_MAX];
+    size_t count = 0;
+
+    while (fgets(line, sizeof(line), file))
+        count++;
+    return count;
+}
+
 static void test_enter(void **state)
 {
     struct cgroup *cgroup = create("entry");
@@ -500,9 +521,8 @@ static void test_enter(void **state)
         int others = WEXITSTATUS(wait_for(pid));
         cgroup_entry_close(&entry);
         assert_int_equal(count_descriptors(), before);
-        if (!is_born) { /* hierarchies that are not mounted here stay as they are */
-            assert_in_range(others, 0, 20 - driver->count);
-        }
+        if (!is_born) /* hierarchies that are not mounted here stay as they are */
+            assert_int_equal(others, count_lines("/proc/self/cgroup") - driver->count);
     }
     destroy(cgroup);
 }
@@ -572,7 +592,7 @@ static void test_stats(void **state)
     for (int i = 0; i < 100; i++) {
         usleep(100000);
         assert_int_equal(cgroup_stats_read(cgroup, &stats, &error), 0);
-        if (stats.throttled_periods > 0)
+        if (stats.throttled_periods > 0 && stats.memory.usage >= 4 * MIB)
             break;
         cgroup_stats_clear(&stats);
     }

@@ -229,6 +229,13 @@ static void test_program_refuses(void **state)
          "not the name of a scope"},
         {"{\"action\":\"stop\",\"unit\":\"x.scope\"}", "timeout_ms"},
         {"{\"action\":\"start\",\"unit\":\"x.scope\",\"timeout_ms\":1000}", "needs a pid"},
+        {"{\"action\":\"set\",\"unit\":\"x.scope\",\"timeout_ms\":1000,\"properties\":"
+         "[{\"name\":\"TasksMax\",\"type\":\"t\",\"value\":1},"
+         "{\"name\":\"ExecStopPost\",\"type\":\"s\",\"value\":\"/bin/sh\"}]}",
+         "\\\"ExecStopPost\\\" of type \\\"s\\\" is not allowed"},
+        {"{\"action\":\"set\",\"unit\":\"x.scope\",\"timeout_ms\":1000,\"properties\":"
+         "[{\"name\":\"TasksMax\",\"type\":\"s\",\"value\":\"1\"}]}",
+         "is not allowed"},
         {"{\"action\":\"reboot\",\"unit\":\"x.scope\",\"timeout_ms\":1000}",
          "is not start, set or stop"},
     };
@@ -272,25 +279,56 @@ static void assert_property(const char *unit, const char *property, const char *
         fail_msg("%s: %s=%s, wanted %s", unit, property, text, expected);
 }
 
-static void assert_group_file(struct cgroup *cgroup, const char *file, const char *expected)
+/* The file of the hierarchy that has the controller, whichever version. */
+static void assert_group_file(const struct cgroup *cgroup, enum cgroup_controller controller,
+                              const char *v1_file, const char *v1_value, const char *v2_file,
+                              const char *v2_value)
 {
+    int home = cgroup->driver->home[__builtin_ctz(controller)];
+    bool is_v2 = home == cgroup->driver->v2;
+    const char *file = is_v2 ? v2_file : v1_file, *expected = is_v2 ? v2_value : v1_value;
     char text[256];
 
-    assert_int_equal(cgroup_file_read(cgroup_clone_fd(cgroup), file, text, sizeof(text)), 0);
+    assert_true(home >= 0);
+    int r = cgroup_file_read(cgroup->directories[home], file, text, sizeof(text));
+    if (r < 0)
+        fail_msg("%s: %s", file, strerror(-r));
     text[strcspn(text, "\n")] = '\0';
     if (strcmp(text, expected) != 0)
         fail_msg("%s: %s, wanted %s", file, text, expected);
 }
 
+/* The process is in the group in each of the hierarchies that are mounted. */
+static void assert_everywhere(pid_t pid, const char *path, size_t count)
+{
+    char file[64], line[PATH_MAX + 64];
+    size_t found = 0;
+
+    snprintf(file, sizeof(file), "/proc/%d/cgroup", (int)pid);
+    _cleanup_fclose_ FILE *list = fopen(file, "re");
+    assert_non_null(list);
+    while (fgets(line, sizeof(line), list)) {
+        line[strcspn(line, "\n")] = '\0';
+        const char *group = strchr(strchr(line, ':') + 1, ':') + 1;
+        found += strcmp(group, path) == 0;
+    }
+    assert_int_equal(found, count);
+}
+
 static struct cgroup_resources limits_of(int64_t memory)
 {
+    static const struct cgroup_device_rule null_only[] = {{false, 'a', -1, -1, "rwm"},
+                                                          {true, 'c', 1, 3, "rwm"}};
+
     return (struct cgroup_resources){.memory_limit = memory,
                                      .memory_swap = memory,
                                      .cpu_quota = 50000,
                                      .cpu_period = 100000,
                                      .cpu_shares = 512,
                                      .has_pids_limit = true,
-                                     .pids_limit = 50};
+                                     .pids_limit = 50,
+                                     .devices = null_only,
+                                     .device_count = 2};
 }
 
 static pid_t fork_sleeper(void)
@@ -310,6 +348,7 @@ static void test_scope(void **state)
     struct systemd_scope scope;
     struct cgroup *cgroup;
     char path[PATH_MAX], name[64], line[PATH_MAX + 16];
+    const char *memory_property = "MemoryMax";
     struct cgroup_resources limits = limits_of(64 << 20);
 
     (void)state;
@@ -318,6 +357,9 @@ static void test_scope(void **state)
         return;
     }
     assert_int_equal(cgroup_driver_open(&driver, &error), 0);
+    if (cgroup_driver_mode(driver) != CGROUP_V2)
+        memory_property = "MemoryLimit";
+    print_message("cgroup mode %d (1: v1, 2: hybrid, 3: v2)\n", cgroup_driver_mode(driver));
     snprintf(name, sizeof(name), "test-runtime.slice:test:%d", (int)getpid());
     assert_int_equal(systemd_scope_name(name, "c1", false, &scope, &error), 0);
     pid_t pid = fork_sleeper();
@@ -331,7 +373,7 @@ static void test_scope(void **state)
     assert_property(scope.unit, "ActiveState", "active");
     assert_property(scope.unit, "Delegate", "yes");
     assert_property(scope.unit, "Slice", "test-runtime.slice");
-    assert_property(scope.unit, "MemoryMax", "67108864");
+    assert_property(scope.unit, memory_property, "67108864");
     assert_property(scope.unit, "TasksMax", "50");
 
     /* The process is in it, and the limits are in force, ours beside systemd's. */
@@ -341,12 +383,19 @@ static void test_scope(void **state)
     assert_int_equal(found, pid);
     if (cgroup_apply(cgroup, &limits, &error) < 0)
         fail_msg("%s", error.message);
-    assert_group_file(cgroup, "memory.max", "67108864");
-    assert_group_file(cgroup, "memory.swap.max", "0");
-    assert_group_file(cgroup, "pids.max", "50");
-    assert_group_file(cgroup, "cpu.max", "50000 100000");
+    assert_group_file(cgroup, CGROUP_MEMORY, "memory.limit_in_bytes", "67108864", "memory.max",
+                      "67108864");
+    assert_group_file(cgroup, CGROUP_MEMORY, "memory.memsw.limit_in_bytes", "67108864",
+                      "memory.swap.max", "0");
+    assert_group_file(cgroup, CGROUP_PIDS, "pids.max", "50", "pids.max", "50");
+    assert_group_file(cgroup, CGROUP_CPU, "cpu.cfs_quota_us", "50000", "cpu.max", "50000 100000");
     snprintf(line, sizeof(line), "%u", cgroup_weight_of_shares(512));
-    assert_group_file(cgroup, "cpu.weight", line);
+    assert_group_file(cgroup, CGROUP_CPU, "cpu.shares", "512", "cpu.weight", line);
+
+    /* Where systemd has no hierarchy the process is brought in by us. */
+    if (cgroup_attach(cgroup, pid, &error) < 0)
+        fail_msg("%s", error.message);
+    assert_everywhere(pid, path, driver->count);
 
     /* New limits survive a reload of systemd. */
     limits = limits_of(32 << 20);
@@ -354,8 +403,11 @@ static void test_scope(void **state)
         fail_msg("%s", error.message);
     assert_int_equal(cgroup_apply(cgroup, &limits, &error), 0);
     assert_int_equal(system("systemctl daemon-reload"), 0);
-    assert_group_file(cgroup, "memory.max", "33554432");
-    assert_property(scope.unit, "MemoryMax", "33554432");
+    assert_group_file(cgroup, CGROUP_MEMORY, "memory.limit_in_bytes", "33554432", "memory.max",
+                      "33554432");
+    assert_property(scope.unit, memory_property, "33554432");
+    /* Nor does a reload open the devices again. */
+    assert_group_file(cgroup, CGROUP_DEVICES, "devices.list", "c 1:3 rwm", "cgroup.type", "domain");
 
     /* A second one of the name is refused; after the stop nothing is left. */
     pid_t other = fork_sleeper();
@@ -384,8 +436,15 @@ int main(void)
         cmocka_unit_test(test_scope),
     };
 
+    /* build/unit/runtime/cgroup_scope_test stands three levels below build. */
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof(path) / 2);
+    for (int i = 0; i < 3 && length > 0; i++)
+        while (length > 0 && path[--length] != '/')
+            ;
+    snprintf(path + (length > 0 ? length : 0), sizeof(path) / 2, "/container-runtime-systemd");
     helper.path = getenv("SYSTEMD_HELPER");
     if (!helper.path)
-        helper.path = "build/container-runtime-systemd";
+        helper.path = path;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
