@@ -114,6 +114,41 @@ static char *find_freezer(const struct cgroup_driver *driver, const char *path)
 
 /* ---- making ---- */
 
+/* Devices that the config does not allow are denied, whether it speaks of devices or not. */
+static int set_limits(struct cgroup *cgroup, const struct config *config, struct error *error)
+{
+    _cleanup_resources_ struct cgroup_resources *empty = NULL;
+    struct cgroup_resources *resources = config->resources;
+    int r = 0;
+
+    if (!resources) {
+        json_t *nothing = json_object();
+        r = resources_read(nothing, &empty, error);
+        json_decref(nothing);
+        resources = empty;
+    }
+    if (r == 0)
+        r = resources_allow_default_devices(resources, error);
+    return r < 0 ? r : cgroup_apply(cgroup, resources, error);
+}
+
+/* Others than root often may not make groups; a container without limits can live without one. */
+static int go_without(const struct runtime *runtime, const struct config *config,
+                      struct runtime_cgroup *group, const struct error *reason, struct error *error)
+{
+    int code = reason->code;
+    bool is_denied = code == EACCES || code == EPERM || code == EROFS || code == ENOENT;
+
+    runtime_cgroup_remove(group, NULL);
+    runtime_cgroup_close(group);
+    if (!is_denied || config->resources || !runtime_is_rootless(runtime)) {
+        *error = *reason;
+        return -code;
+    }
+    runtime_log(RUNTIME_LOG_WARNING, "the container has no cgroup of its own: %s", reason->message);
+    return 0;
+}
+
 static int make_group(struct runtime_cgroup *group, const struct config *config,
                       struct error *error)
 {
@@ -122,20 +157,17 @@ static int make_group(struct runtime_cgroup *group, const struct config *config,
     if (r < 0)
         return r;
     /* `delete` kills all that is in it. */
-    if (cgroup_is_populated(group->cgroup)) {
+    if (group->placeholder == 0 && cgroup_is_populated(group->cgroup)) {
         cgroup_close(steal_ptr(group->cgroup));
         return error_set(error, EBUSY,
                          "linux.cgroupsPath: processes live in the cgroup %s already; a container "
                          "must have one to itself",
                          group->path);
     }
-    if (config->resources)
-        r = cgroup_apply(group->cgroup, config->resources, error);
-    group->freezer = find_freezer(group->driver, group->path);
-    return r;
+    return set_limits(group->cgroup, config, error);
 }
 
-int runtime_cgroup_make(const struct runtime *runtime, const char *id, const struct config *config,
+int runtime_cgroup_name(const struct runtime *runtime, const char *id, const struct config *config,
                         struct runtime_cgroup *group, struct error *error)
 {
     enum manager manager;
@@ -145,26 +177,29 @@ int runtime_cgroup_make(const struct runtime *runtime, const char *id, const str
     *group = (struct runtime_cgroup){0};
     if (r < 0 || manager == MANAGER_DISABLED)
         return r;
-    if (manager == MANAGER_SYSTEMD)
-        return error_set(error, EOPNOTSUPP, "--systemd-cgroup: not built in");
     r = cgroup_driver_open(&group->driver, &reason);
-    if (r == 0)
+    if (r == 0 && manager == MANAGER_SYSTEMD)
+        r = runtime_scope_name(runtime, id, config, group, &reason);
+    else if (r == 0)
         r = find_path(runtime, group->driver, id, config->cgroups_path, &group->path, &reason);
     if (r == 0)
-        r = make_group(group, config, &reason);
-    if (r == 0)
+        group->freezer = find_freezer(group->driver, group->path);
+    return r < 0 ? go_without(runtime, config, group, &reason, error) : 0;
+}
+
+int runtime_cgroup_make(const struct runtime *runtime, const char *id, const struct config *config,
+                        struct runtime_cgroup *group, struct error *error)
+{
+    struct error reason = ERROR_INIT;
+    int r = 0;
+
+    if (!group->path)
         return 0;
-    bool is_denied = r == -EACCES || r == -EPERM || r == -EROFS || r == -ENOENT;
-    runtime_cgroup_remove(group, NULL);
-    runtime_cgroup_close(group);
-    if (!is_denied || config->resources || !runtime_is_rootless(runtime)) {
-        if (error)
-            *error = reason;
-        return r;
-    }
-    /* Others than root often may not; a container without limits does not need one. */
-    runtime_log(RUNTIME_LOG_WARNING, "the container has no cgroup of its own: %s", reason.message);
-    return 0;
+    if (group->scope)
+        r = runtime_scope_make(runtime, id, config, group, &reason);
+    if (r == 0)
+        r = make_group(group, config, &reason);
+    return r < 0 ? go_without(runtime, config, group, &reason, error) : 0;
 }
 
 int runtime_cgroup_find(const struct store_state *state, struct runtime_cgroup *group,
@@ -173,6 +208,9 @@ int runtime_cgroup_find(const struct store_state *state, struct runtime_cgroup *
     *group = (struct runtime_cgroup){0};
     if (!state->cgroup)
         return error_set(error, ENOENT, "container \"%s\" has no cgroup of its own", state->id);
+    group->scope = state->scope ? strdup(state->scope) : NULL;
+    if (state->scope && !group->scope)
+        return error_sys(error, ENOMEM, "cgroup of \"%s\"", state->id);
     int r = cgroup_driver_open(&group->driver, error);
     if (r == 0)
         r = cgroup_open(group->driver, state->cgroup, &group->cgroup, error);
@@ -183,16 +221,20 @@ int runtime_cgroup_find(const struct store_state *state, struct runtime_cgroup *
 
 int runtime_cgroup_remove(struct runtime_cgroup *group, struct error *error)
 {
-    if (!group->cgroup)
-        return 0;
-    int r = cgroup_kill(group->cgroup, error);
-    if (r == 0)
+    int r = group->cgroup ? cgroup_kill(group->cgroup, error) : 0;
+
+    runtime_scope_settle(group);
+    /* What systemd did not make is left for us. */
+    if (r == 0 && group->scope)
+        r = runtime_scope_remove(group->scope, error);
+    if (r == 0 && group->cgroup)
         r = cgroup_destroy(steal_ptr(group->cgroup), RUNTIME_KILL_TIMEOUT_MS, error);
     return r;
 }
 
 void runtime_cgroup_close(struct runtime_cgroup *group)
 {
+    runtime_scope_settle(group);
     cgroup_close(group->cgroup);
     cgroup_driver_close(group->driver);
     free(group->path);

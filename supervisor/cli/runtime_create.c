@@ -135,6 +135,8 @@ static int make_process(struct runtime *runtime, const struct runtime_passed *pa
         r = runtime_seccomp(runtime, config, &seccomp, error);
     if (r < 0)
         return r;
+    if (has_terminal && wants_terminal)
+        runtime_terminal_size(config->process);
     struct container_request request = {
         .id = creation->container.state.id,
         .config = config,
@@ -152,6 +154,7 @@ static int make_process(struct runtime *runtime, const struct runtime_passed *pa
     };
     r = container_create(&request, &creation->made, error);
     creation->is_made = r == 0;
+    runtime_scope_settle(&creation->cgroup);
     seccomp_program_free(seccomp);
     return r;
 }
@@ -174,6 +177,15 @@ static int record(const struct runtime *runtime, struct runtime_creation *creati
     return r;
 }
 
+static void set_cgroup(struct runtime_creation *creation)
+{
+    struct store_state *state = &creation->container.state;
+
+    state->cgroup = creation->cgroup.path;
+    state->scope = creation->cgroup.scope;
+    state->freezer = creation->cgroup.freezer;
+}
+
 static int make(struct runtime *runtime, const struct runtime_passed *passed, bool with_socket,
                 bool wants_terminal, struct runtime_creation *creation, struct error *error)
 {
@@ -181,9 +193,7 @@ static int make(struct runtime *runtime, const struct runtime_passed *passed, bo
     _cleanup_close_ int listener = -1;
     int r = runtime_cgroup_make(runtime, state->id, creation->config, &creation->cgroup, error);
 
-    state->cgroup = creation->cgroup.path;
-    state->scope = creation->cgroup.scope;
-    state->freezer = creation->cgroup.freezer;
+    set_cgroup(creation);
     if (r == 0 && with_socket) {
         listener = runtime_socket_listen(creation->container.entry.fd, STORE_START_SOCKET, error);
         r = listener < 0 ? listener : 0;
@@ -209,8 +219,12 @@ int runtime_creation_make(struct runtime *runtime, const char *id, bool with_soc
         r = runtime_passed_find(runtime, true, &passed, error);
     if (r == 0)
         r = read_config(runtime, passed.listen_count, creation, &text, &length, error);
+    if (r == 0)
+        r = runtime_cgroup_name(runtime, id, creation->config, &creation->cgroup, error);
     if (r == 0) {
+        /* With its cgroup, so that what a killed creation leaves can be found. */
         fill_state(creation, id);
+        set_cgroup(creation);
         r = store_create(&runtime->store, &creation->container.state, text, length,
                          &creation->container.entry, error);
     }

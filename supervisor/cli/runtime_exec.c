@@ -149,6 +149,8 @@ static int execute(const struct runtime *runtime, const struct execution *execut
         .console_fd = execution->console,
         .wants_terminal = execution->process->has_terminal && execution->console < 0,
     };
+    if (request.wants_terminal)
+        runtime_terminal_size(execution->process);
     int r = container_exec(&request, made, error);
 
     if (r < 0)

@@ -46,6 +46,25 @@ int runtime_open_store(struct runtime *runtime, bool is_made, struct error *erro
     return r < 0 ? r : store_open(&runtime->store, path, is_made, error);
 }
 
+/*
+ * A creation may run hooks for as long as they like: only `delete --force` waits for its end, and
+ * everybody for verbs that are short.
+ */
+static int lock(const struct runtime *runtime, struct runtime_container *container,
+                struct error *error)
+{
+    _cleanup_store_state_ struct store_state state = {0};
+    int r = store_lock(&container->entry, 0, error);
+
+    if (r != -EBUSY)
+        return r;
+    if (!runtime->options.is_forced && store_state_read(&container->entry, &state, NULL) == 0 &&
+        store_status(&container->entry, &state) == STORE_CREATING)
+        return error_set(error, EBUSY, "container \"%s\" is still being created",
+                         container->entry.id);
+    return store_lock(&container->entry, RUNTIME_LOCK_TIMEOUT_MS, error);
+}
+
 int runtime_find(struct runtime *runtime, const char *id, bool is_locked,
                  struct runtime_container *container, struct error *error)
 {
@@ -59,7 +78,7 @@ int runtime_find(struct runtime *runtime, const char *id, bool is_locked,
     if (r == 0)
         r = store_find(&runtime->store, id, &container->entry, error);
     if (r == 0 && is_locked)
-        r = store_lock(&container->entry, RUNTIME_LOCK_TIMEOUT_MS, error);
+        r = lock(runtime, container, error);
     if (r == 0)
         r = store_state_read(&container->entry, &container->state, error);
     if (r < 0)

@@ -45,15 +45,30 @@ static void make_raw(struct runtime_terminal *terminal)
     terminal->is_raw = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
 }
 
+static bool find_size(struct winsize *size)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (ioctl(fd, TIOCGWINSZ, size) == 0)
+            return true;
+    return false;
+}
+
+void runtime_terminal_size(struct config_process *process)
+{
+    struct winsize size;
+
+    if (process->console_rows || process->console_columns || !find_size(&size))
+        return;
+    process->console_rows = size.ws_row;
+    process->console_columns = size.ws_col;
+}
+
 void runtime_terminal_resize(const struct runtime_terminal *terminal)
 {
     struct winsize size;
 
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (ioctl(fd, TIOCGWINSZ, &size) == 0) {
-            ioctl(terminal->master, TIOCSWINSZ, &size);
-            return;
-        }
+    if (find_size(&size))
+        ioctl(terminal->master, TIOCSWINSZ, &size);
 }
 
 int runtime_terminal_open(int master, struct runtime_terminal **out, struct error *error)

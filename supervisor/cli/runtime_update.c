@@ -121,6 +121,8 @@ int runtime_update_verb(struct runtime *runtime, int count, char **args, struct 
     r = resources_read(json, &resources, error);
     if (r == 0)
         r = runtime_cgroup_find(&container.state, &group, error);
+    if (r == 0 && group.scope)
+        r = runtime_scope_update(group.scope, resources, group.driver, error);
     if (r == 0)
         r = cgroup_apply(group.cgroup, resources, error);
     resources_free(resources);

@@ -10,7 +10,7 @@
  *     runtime_log.c      errors and --log
  *     runtime_seal.c     the program that runs is a copy that no container can change
  *     runtime_store.c    from an id to a container; state.json to what people and engines read
- *     runtime_cgroup.c   where a container's cgroup is
+ *     runtime_cgroup.c, runtime_scope.c   where a container's cgroup is, made by us or by systemd
  *     runtime_create.c, runtime_start.c, runtime_run.c, runtime_exec.c ...   verbs
  *     runtime_wait.c, runtime_terminal.c   the foreground: signals, exit status, terminal
  *     runtime_file.c     pid files, sockets, JSON files
@@ -110,12 +110,16 @@ struct runtime_cgroup {
     struct cgroup_driver *driver; /* NULL: cgroups are disabled, or there are none to be had */
     struct cgroup *cgroup;        /* the same */
     char *path, *scope, *freezer; /* for state.json; owned; may be NULL */
+    pid_t placeholder;            /* of runtime_scope.c; 0: none */
 };
 
-/* Makes the group of a new container and sets its limits. */
+/* Where the group of a new container will be: fills in path, scope and freezer. */
+int runtime_cgroup_name(const struct runtime *runtime, const char *id, const struct config *config,
+                        struct runtime_cgroup *cgroup, struct error *error);
+/* Makes it and sets its limits. */
 int runtime_cgroup_make(const struct runtime *runtime, const char *id, const struct config *config,
                         struct runtime_cgroup *cgroup, struct error *error);
-/* Opens the group of a container that exists; -ENOENT if it has none. */
+/* Opens the group of a container that exists; -ENOENT if it has none or it is gone. */
 int runtime_cgroup_find(const struct store_state *state, struct runtime_cgroup *cgroup,
                         struct error *error);
 /* Kills what is left in it and removes it. */
@@ -127,6 +131,22 @@ static inline void runtime_cgroup_cleanup(struct runtime_cgroup *cgroup)
     runtime_cgroup_close(cgroup);
 }
 #define _cleanup_runtime_cgroup_ __attribute__((cleanup(runtime_cgroup_cleanup)))
+
+/* ---- runtime_scope.c ---- */
+
+/* Names the systemd scope of a new container; fills in path and scope. */
+int runtime_scope_name(const struct runtime *runtime, const char *id, const struct config *config,
+                       struct runtime_cgroup *cgroup, struct error *error);
+/* Makes it, with a placeholder in it. */
+int runtime_scope_make(const struct runtime *runtime, const char *id, const struct config *config,
+                       struct runtime_cgroup *cgroup, struct error *error);
+/* To be called when the container's process is in the group. */
+void runtime_scope_settle(struct runtime_cgroup *cgroup);
+/* Tells systemd of new limits. */
+int runtime_scope_update(const char *unit, const struct cgroup_resources *resources,
+                         const struct cgroup_driver *driver, struct error *error);
+/* Stops the scope; one that is gone is no error. */
+int runtime_scope_remove(const char *unit, struct error *error);
 
 /* ---- runtime_create.c ---- */
 
@@ -197,6 +217,8 @@ int runtime_terminal_open(int master, struct runtime_terminal **terminal, struct
 struct pollfd;
 size_t runtime_terminal_prepare(struct runtime_terminal *terminal, struct pollfd *polls);
 void runtime_terminal_move(struct runtime_terminal *terminal, const struct pollfd *polls);
+/* Lets a process that gets a terminal begin with the size of ours, unless it says another. */
+void runtime_terminal_size(struct config_process *process);
 /* Gives it the size of ours. */
 void runtime_terminal_resize(const struct runtime_terminal *terminal);
 /* Copies what it still holds; our own terminal is again as it was. */

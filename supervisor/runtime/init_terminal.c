@@ -17,6 +17,7 @@
 
 #include "common/cleanup.h"
 #include "supervisor/runtime/init_internal.h"
+#include "supervisor/sys/openat2.h"
 
 static int open_master(const struct plan *plan)
 {
@@ -24,7 +25,11 @@ static int open_master(const struct plan *plan)
     struct stat st;
     int zero = 0;
 
-    _cleanup_close_ int fd = init_open_in_root(plan, "/dev/pts/ptmx", O_RDWR | O_NOCTTY);
+    /* A further process has the container's root for its own. */
+    _cleanup_close_ int root = plan->is_exec ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    _cleanup_close_ int fd = plan->is_exec
+                                 ? open_in_root(root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY, 0)
+                                 : init_open_in_root(plan, "/dev/pts/ptmx", O_RDWR | O_NOCTTY);
     if (fd < 0)
         return fd;
     if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0)

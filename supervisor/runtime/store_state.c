@@ -212,7 +212,9 @@ int store_state_read(const struct store_entry *entry, struct store_state *state,
         r = error_set(error, EINVAL, "state.json is of a container \"%s\"", state->id);
         store_state_free(state);
     }
-    return r < 0 ? error_wrap(error, "container \"%s\"", entry->id) : 0;
+    if (r < 0)
+        error_wrap(error, "container \"%s\"", entry->id);
+    return r;
 }
 
 void store_state_free(struct store_state *state)
