@@ -295,10 +295,15 @@ void init_run(const struct plan *prepared)
 {
     struct plan plan = *prepared;
 
+    /* A parent without rights could not map the ids of a process that is not dumpable. In a new
+     * user namespace that joins nothing nobody is there yet who could make use of it. */
+    bool is_alone = (plan.clone_flags & CLONE_NEWUSER) && !plan_needs_joining(&plan);
+    if (is_alone)
+        init_wait(&plan);
     /* Nobody may trace us or look through our descriptors while we still have rights
      * (CVE-2016-9962). */
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    if (plan_waits_for_parent(&plan))
+    if (!is_alone && plan_waits_for_parent(&plan))
         init_wait(&plan);
     build_world(&plan);
     init_give_up_rights(&plan);

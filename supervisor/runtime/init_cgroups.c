@@ -169,8 +169,23 @@ static int attach_unified(const struct plan *plan, const struct config_mount *mo
     return fd < 0 ? fd : mount_attach(fd, target);
 }
 
+/* ---- neither: what the host has there, to be read ---- */
+
+static int attach_host(const struct config_mount *mount, int target)
+{
+    _cleanup_close_ int source = mounts_open_source(CGROUP_ROOT, true);
+    _cleanup_close_ int fd = source < 0 ? source : mount_clone(source, 1);
+    int r = fd < 0 ? fd : mount_change(fd, 1, 0, 0, MS_PRIVATE, -1);
+
+    if (r == 0)
+        r = mount_restrict(fd, 1, mount->attributes | MOUNT_ATTR_RDONLY, 0);
+    return r < 0 ? r : mount_attach(fd, target);
+}
+
 int init_attach_cgroups(const struct plan *plan, const struct config_mount *mount, int target)
 {
+    if (plan->cgroup_count == 0)
+        return attach_host(mount, target);
     if (plan->cgroup_count == 1 && plan->cgroups[0].directory[0] == '\0')
         return attach_unified(plan, mount, target);
     return attach_trees(plan, mount, target);

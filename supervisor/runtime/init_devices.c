@@ -47,11 +47,11 @@ static int open_host_device(const struct config_device *device)
 
 static int clone_device(const struct plan *plan, size_t index, const struct config_device *device)
 {
-    char name[16];
+    char name[SHELF_NAME_SIZE];
 
-    if (plan->device_fds) {
-        mounts_store_name(index, name);
-        return mount_clone_entry(plan->device_fds[DEVICE_STORE], name);
+    if (plan->has_shelf_nodes) {
+        mounts_shelf_name("", index, name);
+        return mount_clone_entry(*plan->shelf, name);
     }
     _cleanup_close_ int host = open_host_device(device);
     _cleanup_close_ int fd = host < 0 ? host : mount_clone(host, 0);
@@ -64,13 +64,12 @@ int init_open_null(const struct plan *plan)
     const struct config_device null = {
         .path = "/dev/null", .type = S_IFCHR, .major = 1, .minor = 3};
     struct stat st;
-    int dev = plan->device_fds    ? plan->device_fds[DEVICE_STORE]
-              : plan->has_own_dev ? plan->mounts[mounts_dev_index(plan->config)].fd
-                                  : -1;
+    const struct planned_mount *own = mounts_own_dev(plan);
+    int dev = plan->has_shelf_nodes ? *plan->shelf : own ? own->fd : -1;
 
     if (dev < 0)
         return open_host_device(&null);
-    _cleanup_close_ int fd = open_beneath_nofollow(dev, DEVICE_NULL, O_PATH, 0);
+    _cleanup_close_ int fd = open_beneath_nofollow(dev, SHELF_NULL, O_PATH, 0);
     if (fd < 0)
         return fd;
     if (fstat(fd, &st) < 0)
@@ -194,7 +193,7 @@ int init_make_devices(const struct plan *plan, uint32_t *index)
         if (r < 0)
             return r;
     }
-    return plan->has_own_dev || mounts_dev_is_host(config) ? 0 : make_links(plan);
+    return mounts_own_dev(plan) || mounts_dev_is_host(config) ? 0 : make_links(plan);
 }
 
 /* ---- the terminal ---- */
@@ -203,11 +202,11 @@ int init_make_devices(const struct plan *plan, uint32_t *index)
  * it can only be a place (CVE-2025-52565). */
 static int open_console(const struct plan *plan)
 {
+    const struct planned_mount *own = mounts_own_dev(plan);
     struct stat st;
 
-    if (plan->has_own_dev)
-        return open_beneath_nofollow(plan->mounts[mounts_dev_index(plan->config)].fd, "console",
-                                     O_PATH, 0);
+    if (own)
+        return open_beneath_nofollow(own->fd, "console", O_PATH, 0);
     _cleanup_close_ int dev = init_open_target(plan->root_fd, "/dev", false, false);
     if (dev < 0)
         return dev;

@@ -63,7 +63,7 @@ static int mask_directory(int target, int *empty)
         return copy < 0 ? copy : mount_attach(copy, target);
     }
     *empty =
-        mount_new("tmpfs", "tmpfs", "size=0,mode=755",
+        mount_new("tmpfs", NULL, "size=0",
                   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
     return *empty < 0 ? *empty : mount_attach(*empty, target);
 }

@@ -210,8 +210,9 @@ static int attach_new(const struct plan *plan, struct planned_mount *planned, in
     }
     if (r < 0)
         return r;
-    bool is_simple = !mount->propagation && !mount->tree_attributes && !mount->tree_cleared &&
-                     !mount->has_tmpcopyup &&
+    /* What is mounted below a private or slave root is private anyhow. */
+    bool is_simple = !(mount->propagation & ~(uint64_t)MS_PRIVATE) && !mount->tree_attributes &&
+                     !mount->tree_cleared && !mount->has_tmpcopyup &&
                      !(is_tmpfs && (mount->attributes & MOUNT_ATTR_RDONLY));
     if (is_simple && fchdir(target) == 0)
         r = mount_here(".", mount->type, source, data, mount->super_flags, mount->attributes);
@@ -248,28 +249,65 @@ static int change_one(const struct plan *plan, const struct config_mount *mount)
 
 /* ---- the walk ---- */
 
+/* Sees to planned->fd, for what is made before it is attached. */
+static int make_detached(const struct plan *plan, struct planned_mount *planned)
+{
+    uint32_t index;
+    int r;
+
+    if (planned->is_shelved) {
+        r = mount_clone(planned->fd, planned->mount->is_recursive);
+        close_fd(&planned->fd);
+    } else if (planned->mount->is_bind && planned->fd < 0) {
+        r = clone_late(plan, planned);
+    } else if (planned->is_own_dev && planned->fd < 0) {
+        r = mounts_make_dev(plan, planned, &index);
+        if (r == -EPERM) { /* nodes cannot be made: a plain tmpfs, and the host's are bound */
+            planned->is_own_dev = false;
+            return 0;
+        }
+        return r;
+    } else {
+        return 0;
+    }
+    if (r < 0)
+        return r;
+    planned->fd = r;
+    return 0;
+}
+
+/* It stays open where it is still needed: to become read-only, and /dev for what is in it. */
+static int attach_made(struct planned_mount *planned, int target)
+{
+    int r = mount_attach(planned->fd, target);
+    struct stat st;
+
+    if (r == -EINVAL && planned->is_file && fstat(target, &st) == 0 && S_ISDIR(st.st_mode))
+        r = -ENOTDIR; /* as the other way round */
+    if (!planned->is_read_only_late && !planned->is_own_dev)
+        close_fd(&planned->fd);
+    return r;
+}
+
 static int attach_one(const struct plan *plan, struct planned_mount *planned)
 {
     const struct config_mount *mount = planned->mount;
     bool is_kernel = !mount->is_bind && mount->type &&
                      (strcmp(mount->type, "proc") == 0 || strcmp(mount->type, "sysfs") == 0);
-    _cleanup_close_ int late = -1;
 
     if (mount->is_remount || (!mount->is_bind && !mount->type))
         return change_one(plan, mount);
-    if (mount->is_bind && planned->fd < 0) {
-        late = clone_late(plan, planned);
-        if (late < 0)
-            return late;
-    }
+    int r = make_detached(plan, planned);
+    if (r < 0)
+        return r;
     _cleanup_close_ int target =
         init_open_target(plan->root_fd, mount->destination, planned->is_file, !is_kernel);
     if (target < 0)
         return target;
     if (planned->is_cgroup)
         return init_attach_cgroups(plan, mount, target);
-    if (late >= 0 || planned->fd >= 0)
-        return mount_attach(late >= 0 ? late : planned->fd, target);
+    if (planned->fd >= 0)
+        return attach_made(planned, target);
     return attach_new(plan, planned, target);
 }
 

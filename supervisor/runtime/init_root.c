@@ -47,19 +47,38 @@ static int clone_root(const struct plan *plan)
 }
 
 /*
- * On top of the old root: the path that every process can resolve, whoever owns what lies on the
- * way. The store of devices goes between the two, where no path leads: before Linux 6.15 only a
- * mount that is attached somewhere can be copied. It goes away with the old root.
+ * The shelf goes between the old root and the new one, where no path leads, and what the parent
+ * made stands on it until its turn comes: only a mount that is attached can be copied (a detached
+ * one since Linux 6.15, and only where it was made). All of it goes away with the old root.
  */
+static int attach_shelf(const struct plan *plan)
+{
+    char name[SHELF_NAME_SIZE];
+
+    if (!plan->shelf)
+        return 0;
+    if (move_mount(*plan->shelf, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return -errno;
+    for (size_t i = 0; i < plan->config->mount_count; i++) {
+        if (!plan->mounts[i].is_shelved)
+            continue;
+        mounts_shelf_name("m", i, name);
+        if (move_mount(plan->mounts[i].fd, "", *plan->shelf, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+/* On top of the old root: the path that every process can resolve, whoever owns what lies on the
+ * way. */
 int init_attach_root(const struct plan *plan)
 {
     int r = plan->has_late_mounts ? clone_root(plan) : 0;
 
+    if (r == 0)
+        r = attach_shelf(plan);
     if (r < 0)
         return r;
-    if (plan->device_fds &&
-        move_mount(plan->device_fds[DEVICE_STORE], "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-        return -errno;
     if (move_mount(plan->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
         return -errno;
     return 0;
@@ -95,7 +114,8 @@ static int change_root_in_place(void)
 
 /*
  * pivot_root(2), "pivot_root(".", ".")": the old root ends up stacked on the new one and is
- * detached from there, so no directory of the image is needed to hold it.
+ * detached from there, so no directory of the image is needed to hold it. The shelf, where there is
+ * one, is still stacked on the old root and goes first.
  */
 int init_change_root(const struct plan *plan)
 {
@@ -106,6 +126,8 @@ int init_change_root(const struct plan *plan)
     int r = pivot_root_to(".", ".");
     if (r < 0)
         return r;
+    if (plan->shelf && umount2(".", MNT_DETACH) < 0)
+        return -errno;
     if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
         return -errno;
     return 0;

@@ -5,8 +5,8 @@
 /*
  * What the files of the mounts share; nobody else includes it but their unit tests.
  *
- * In the parent:          plan_root.c, plan_mounts.c, plan_devices.c, plan_explain_mounts.c (messages)
- * In the new process:     init_root.c, init_target.c (mount points), init_mounts.c,
+ * In the parent:          plan_root.c, plan_mounts.c, plan_devices.c, plan_explain_mounts.c
+ * (messages) In the new process:     init_root.c, init_target.c (mount points), init_mounts.c,
  *                         init_cgroups.c, init_copyup.c, init_devices.c, init_mask.c
  *
  * The image is hostile, whoever wrote it may still be writing to it, and the two sides above meet
@@ -23,9 +23,10 @@
 
 #include "supervisor/runtime/plan.h"
 
-/* Of plan->device_fds: the tmpfs that the devices to be bound stand in, "0", "1" ... and "null". */
-#define DEVICE_STORE 0
-#define DEVICE_NULL  "null"
+/* On plan->shelf: devices to be bound, by their index, "null", and mounts' places, "m" and index.
+ */
+#define SHELF_NULL      "null"
+#define SHELF_NAME_SIZE 24
 
 /* ---- paths: what they say, not where they lead ---- */
 
@@ -44,20 +45,27 @@ bool mounts_path_climbs(const char *path);
  * its own in the place of, and for those that are not nodes here (/dev/ptmx is a link).
  */
 bool mounts_device(const struct config *config, size_t index, struct config_device *device);
-/* Whether the parent put it into the tmpfs of /dev, so that nothing is left to do. */
+/* Whether it is in the tmpfs of /dev, so that nothing is left to do. */
 bool mounts_device_is_own(const struct plan *plan, const struct config_device *device);
 /* Index of the mount that is the container's /dev, or -1. */
 int mounts_dev_index(const struct config *config);
 /* Whether /dev is the host's, in which nothing may be made. */
 bool mounts_dev_is_host(const struct config *config);
-/* A device's name in the store: its index in digits. Buffer of 16 bytes. */
-void mounts_store_name(size_t index, char *name);
+/* The mount of /dev, if it is a tmpfs that the runtime fills; else NULL. */
+struct planned_mount *mounts_own_dev(const struct plan *plan);
+/* A name on the shelf: the prefix and the index in digits. Buffer of SHELF_NAME_SIZE bytes. */
+void mounts_shelf_name(const char *prefix, size_t index, char *name);
 /* The links of runtime-linux.md and ptmx; false past the end. */
 bool mounts_dev_link(size_t i, const char **name, const char **target);
 
-/* Fills /dev's tmpfs, and the store for devices that belong elsewhere. */
-int plan_prepare_dev(struct plan *plan, struct planned_mount *planned, struct error *error);
-int plan_prepare_store(struct plan *plan, struct error *error);
+/*
+ * Makes the tmpfs of /dev with all that belongs into it: planned->fd. With a user namespace the
+ * parent does it, which may make nodes. -EPERM: they cannot be made. *index is the device that
+ * failed, of the config's and the default ones, or behind them all.
+ */
+int mounts_make_dev(const struct plan *plan, struct planned_mount *planned, uint32_t *index);
+/* Makes the shelf, if anything is to stand on it. */
+int plan_prepare_shelf(struct plan *plan, struct error *error);
 /* The sentence for a device of that index. Returns -errnum. */
 int plan_explain_device(const struct config *config, uint32_t index, int errnum,
                         struct error *error);
@@ -73,6 +81,9 @@ int mounts_prepare_root(const struct config *config, int root);
 bool mounts_has_option(const char *options, const char *key);
 /* Whether file systems are to get config->mount_label: SELinux is on. */
 bool mounts_needs_label(const struct config *config);
+
+/* The sentence for a source of a bind mount that cannot be opened. Returns -errnum. */
+int plan_explain_source(const struct config_mount *mount, int errnum, struct error *error);
 
 /* ---- the new process ---- */
 

@@ -32,8 +32,10 @@
 
 struct planned_mount {
     const struct config_mount *mount;
-    int fd;       /* a detached mount made by the parent, or -1: the process makes it */
-    bool is_file; /* the mount point is a file */
+    int fd;          /* a detached mount made by the parent, or -1: the process makes it */
+    bool is_shelved; /* fd waits on the shelf (init_root.c); what is attached is a copy of it */
+    bool is_own_dev; /* it is the tmpfs of /dev, filled with devices by the runtime */
+    bool is_file;    /* the mount point is a file */
     bool is_cgroup;
     bool is_read_only_late; /* it becomes so in init_finish_root(); fd stays open until then */
 };
@@ -71,10 +73,9 @@ struct plan {
     struct planned_cgroup cgroups[PLAN_CGROUPS_MAX];
     size_t cgroup_count;
     bool has_late_mounts; /* the parent may make no mounts: the process makes all from paths */
-    bool has_own_dev;     /* /dev is a tmpfs that the parent filled with the default devices */
-    int *device_fds; /* a detached tmpfs of nodes to be bound, for devices that lie elsewhere; NULL:
-                        none is needed, or the parent can make no nodes; see plan_devices.c */
-    size_t device_fd_count;
+    int *shelf; /* a detached tmpfs of our own that nobody ever sees, with the nodes of devices that
+                   lie elsewhere and places for mounts; NULL: none is needed. See plan_devices.c */
+    bool has_shelf_nodes; /* devices stand on it; else the parent can make none */
 
     char **env;        /* of the process, with HOME; NULL: process->env is whole. The list and its
                           first string are owned */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Devices. Nodes are made by the host's root in file systems of our own, because a process in a
- * user namespace can make none, and none of the image's works (its mount is nodev):
+ * Devices. Nodes are made in file systems of our own, because none of the image's works (its mount
+ * is nodev):
  *
- *     /dev, where it is a tmpfs      with all that belongs below it
- *     the store, a tmpfs that        for devices that lie elsewhere, or where /dev is the image's:
- *     nobody ever sees               the new process binds them one by one
+ *     /dev, where it is a tmpfs   with all that belongs below it; made by the host's root where
+ * there is a user namespace, because a process in one can make no nodes the shelf, a tmpfs that for
+ * devices that lie elsewhere, or where /dev is the image's: the nobody ever sees            new
+ * process binds them one by one. Mounts wait there too
  *
  * Where the runtime itself can make no nodes (rootless), the new process binds the host's.
  */
@@ -53,14 +54,15 @@ bool mounts_dev_link(size_t i, const char **name, const char **target)
     return true;
 }
 
-void mounts_store_name(size_t index, char *name)
+void mounts_shelf_name(const char *prefix, size_t index, char *name)
 {
-    char digits[16];
+    char digits[SHELF_NAME_SIZE];
     size_t count = 0;
 
     do
         digits[count++] = (char)('0' + index % 10);
     while ((index /= 10) > 0);
+    name = stpcpy(name, prefix);
     while (count > 0)
         *name++ = digits[--count];
     *name = '\0';
@@ -108,11 +110,18 @@ bool mounts_dev_is_host(const struct config *config)
     return mount->is_bind || (mount->type && strcmp(mount->type, "devtmpfs") == 0);
 }
 
+struct planned_mount *mounts_own_dev(const struct plan *plan)
+{
+    int index = mounts_dev_index(plan->config);
+
+    return index >= 0 && plan->mounts[index].is_own_dev ? &plan->mounts[index] : NULL;
+}
+
 bool mounts_device_is_own(const struct plan *plan, const struct config_device *device)
 {
     const struct config *config = plan->config;
 
-    if (!plan->has_own_dev || !mounts_path_is_below(device->path, "/dev") ||
+    if (!mounts_own_dev(plan) || !mounts_path_is_below(device->path, "/dev") ||
         mounts_path_climbs(device->path))
         return false;
     /* A mount that comes later may cover it. */
@@ -196,13 +205,13 @@ static int make_deep_node(const struct config *config, int dev, const struct con
     return make_node(config, dev, path, device);
 }
 
-static int make_nodes(const struct plan *plan, int dev, uid_t uid, gid_t gid, size_t *index)
+static int make_nodes(const struct plan *plan, int dev, uid_t uid, gid_t gid, uint32_t *index)
 {
     const struct config *config = plan->config;
     struct config_device device;
 
     for (size_t i = 0; i < config->device_count + DEFAULT_DEVICES; i++) {
-        *index = i;
+        *index = (uint32_t)i;
         if (!mounts_device(config, i, &device) || !mounts_device_is_own(plan, &device))
             continue;
         int r = make_deep_node(config, dev, &device, uid, gid);
@@ -246,71 +255,55 @@ static int populate(const struct plan *plan, int dev, uid_t uid, gid_t gid)
 
 static int new_dev(const struct config_mount *mount, bool is_mapped, uid_t uid, gid_t gid)
 {
-    _cleanup_free_ char *options = NULL;
-    char owner[64] = "";
+    char options[4096], owner[64] = "";
+    const char *data = mount->data ? mount->data : "";
 
     if (is_mapped)
         snprintf(owner, sizeof(owner), ",uid=%u,gid=%u", uid, gid);
-    if (asprintf(&options, "%s%s%s", mounts_has_option(mount->data, "mode") ? "" : "mode=755,",
-                 mount->data ? mount->data : "", owner) < 0) {
-        options = NULL;
-        return -ENOMEM;
-    }
+    if (strlen(data) + sizeof(owner) + sizeof("mode=755,") > sizeof(options))
+        return -ENAMETOOLONG;
+    const char *mode = mounts_has_option(data, "mode") ? "" : "mode=755,";
+    stpcpy(stpcpy(stpcpy(options, mode), data), owner);
     return mount_new_with("tmpfs", mount->source, options, mount->super_flags,
                           mount->attributes & ~(uint64_t)(MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY));
 }
 
-static int finish_dev(struct planned_mount *planned)
-{
-    const struct config_mount *mount = planned->mount;
-
-    planned->is_read_only_late = (mount->attributes & MOUNT_ATTR_RDONLY) != 0;
-    return mount->propagation ? mount_change(planned->fd, 0, 0, 0, mount->propagation, -1) : 0;
-}
-
-int plan_prepare_dev(struct plan *plan, struct planned_mount *planned, struct error *error)
+int mounts_make_dev(const struct plan *plan, struct planned_mount *planned, uint32_t *index)
 {
     const struct config *config = plan->config;
+    const struct config_mount *mount = planned->mount;
     uid_t uid;
     gid_t gid;
-    size_t index = 0;
 
-    if (plan->has_late_mounts || planned->mount->has_tmpcopyup || mounts_needs_label(config))
-        return 0;
+    *index = (uint32_t)(config->device_count + DEFAULT_DEVICES);
     int r = outside_owner(config, 0, 0, &uid, &gid);
     if (r < 0)
-        return error_set(error, EINVAL, "linux.uidMappings: id 0 of the container is not mapped");
-    _cleanup_close_ int dev = new_dev(planned->mount, config->uid_map_count > 0, uid, gid);
+        return r;
+    _cleanup_close_ int dev = new_dev(mount, config->uid_map_count > 0, uid, gid);
     if (dev < 0)
-        return error_sys(error, -dev, "mount /dev (tmpfs, %s)",
-                         planned->mount->data ? planned->mount->data : "");
+        return dev;
     mode_t mask = umask(0);
-    plan->has_own_dev = true;
-    r = make_nodes(plan, dev, uid, gid, &index);
-    if (r == -EPERM) { /* nodes cannot be made: the new process mounts /dev and binds the host's */
-        plan->has_own_dev = false;
-        umask(mask);
-        return 0;
-    }
-    if (r < 0)
-        plan_explain_device(config, (uint32_t)index, -r, error);
-    else if ((r = populate(plan, dev, uid, gid)) < 0)
-        error_sys(error, -r, "fill /dev");
+    r = make_nodes(plan, dev, uid, gid, index);
+    if (r == 0)
+        r = populate(plan, dev, uid, gid);
     umask(mask);
+    if (r == 0 && mount->propagation)
+        r = mount_change(dev, 0, 0, 0, mount->propagation, -1);
     if (r < 0)
         return r;
+    planned->is_read_only_late = (mount->attributes & MOUNT_ATTR_RDONLY) != 0;
     planned->fd = steal_fd(&dev);
-    r = finish_dev(planned);
-    return r < 0 ? error_sys(error, -r, "mount /dev: change the mount") : 0;
+    return 0;
 }
 
-/* ---- the store ---- */
+/* ---- the shelf ---- */
 
-static bool needs_store(const struct plan *plan)
+/* Devices that are to be bound, or the null device for masks: /dev may have another. */
+static bool needs_nodes(const struct plan *plan)
 {
     struct config_device device;
 
-    if (!plan->has_own_dev)
+    if (!mounts_own_dev(plan))
         return true;
     for (size_t i = 0; i < plan->config->device_count; i++)
         if (mounts_path_is(plan->config->devices[i].path, "/dev/null"))
@@ -321,48 +314,81 @@ static bool needs_store(const struct plan *plan)
     return false;
 }
 
-static int fill_store(const struct plan *plan, int store, size_t *index)
+static int make_shelf_nodes(const struct plan *plan, int shelf, uint32_t *index)
 {
     const struct config *config = plan->config;
-    const size_t null_index = config->device_count + DEFAULT_DEVICES;
+    const size_t count = config->device_count + DEFAULT_DEVICES;
     const struct config_device null = {.type = S_IFCHR, .major = 1, .minor = 3, .mode = 0666};
     struct config_device device;
-    char name[16];
+    char name[SHELF_NAME_SIZE];
 
-    for (size_t i = 0; i < null_index; i++) {
-        *index = i;
+    for (size_t i = 0; i < count; i++) {
+        *index = (uint32_t)i;
         if (!mounts_device(config, i, &device) || mounts_device_is_own(plan, &device) ||
             device.type == S_IFIFO)
             continue;
-        mounts_store_name(i, name);
-        int r = make_node(config, store, name, &device);
+        mounts_shelf_name("", i, name);
+        int r = make_node(config, shelf, name, &device);
         if (r < 0)
             return r;
     }
-    return make_node(config, store, DEVICE_NULL, &null);
+    return make_node(config, shelf, SHELF_NULL, &null);
 }
 
-int plan_prepare_store(struct plan *plan, struct error *error)
+static int make_shelf_places(const struct plan *plan, int shelf)
 {
-    size_t index = 0;
+    char name[SHELF_NAME_SIZE];
 
-    if (plan->has_late_mounts || !needs_store(plan))
+    for (size_t i = 0; i < plan->config->mount_count; i++) {
+        if (!plan->mounts[i].is_shelved)
+            continue;
+        mounts_shelf_name("m", i, name);
+        int r = plan->mounts[i].is_file ? mknodat(shelf, name, S_IFREG | 0600, 0)
+                                        : mkdirat(shelf, name, 0700);
+        if (r < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+static bool needs_places(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->config->mount_count; i++)
+        if (plan->mounts[i].is_shelved)
+            return true;
+    return false;
+}
+
+static int fill_shelf(struct plan *plan, bool has_nodes, int shelf, struct error *error)
+{
+    uint32_t index = 0;
+    int r = has_nodes ? make_shelf_nodes(plan, shelf, &index) : 0;
+
+    plan->has_shelf_nodes = has_nodes && r == 0;
+    if (r < 0 && r != -EPERM)
+        return plan_explain_device(plan->config, index, -r, error);
+    r = make_shelf_places(plan, shelf);
+    return r < 0 ? error_sys(error, -r, "make a file system to keep mounts on") : 0;
+}
+
+int plan_prepare_shelf(struct plan *plan, struct error *error)
+{
+    bool has_nodes = needs_nodes(plan);
+
+    if (plan->has_late_mounts || (!has_nodes && !needs_places(plan)))
         return 0;
-    _cleanup_close_ int store =
-        mount_new("tmpfs", "devices", "mode=755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-    if (store < 0)
-        return error_sys(error, -store, "make a file system for devices");
+    _cleanup_close_ int shelf =
+        mount_new("tmpfs", NULL, "mode=711", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+    if (shelf < 0)
+        return error_sys(error, -shelf, "make a file system for devices");
     mode_t mask = umask(0);
-    int r = fill_store(plan, store, &index);
+    int r = fill_shelf(plan, has_nodes, shelf, error);
     umask(mask);
-    if (r == -EPERM)
-        return 0;
-    if (r < 0)
-        return plan_explain_device(plan->config, (uint32_t)index, -r, error);
-    plan->device_fds = malloc(sizeof(int));
-    if (!plan->device_fds)
-        return error_sys(error, ENOMEM, "devices");
-    plan->device_fds[DEVICE_STORE] = steal_fd(&store);
-    plan->device_fd_count = 1;
+    if (r < 0 || (!plan->has_shelf_nodes && !needs_places(plan)))
+        return r;
+    plan->shelf = malloc(sizeof(int));
+    if (!plan->shelf)
+        return error_sys(error, ENOMEM, "mounts");
+    *plan->shelf = steal_fd(&shelf);
     return 0;
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/mount.h>
 
+#include "common/cleanup.h"
 #include "supervisor/runtime/mounts_internal.h"
 
 static int explain_root(const struct plan *plan, uint32_t step, int errnum, struct error *error)
@@ -54,8 +55,34 @@ static const char *mount_reason(const struct config_mount *mount, int errnum)
     }
 }
 
-static int explain_mount(const struct config_mount *mount, int errnum, struct error *error)
+int plan_explain_source(const struct config_mount *mount, int errnum, struct error *error)
 {
+    if (errnum == ENOENT)
+        return error_set(error, ENOENT, "mount %s: source %s does not exist", mount->destination,
+                         mount->source);
+    if (errnum == ELOOP)
+        return error_set(
+            error, ELOOP,
+            "mount %s: source %s leads through a symbolic link; write the path that it "
+            "leads to",
+            mount->destination, mount->source);
+    return error_sys(error, errnum, "mount %s: source %s", mount->destination, mount->source);
+}
+
+/* Whether it is the source's fault: the process tells only a number. */
+static bool is_of_source(const struct plan *plan, const struct config_mount *mount, int errnum)
+{
+    if (!mount->is_bind || mount->is_remount)
+        return false;
+    _cleanup_close_ int fd = mounts_open_source(mount->source, plan->has_strict_sources);
+    return fd == -errnum;
+}
+
+static int explain_mount(const struct plan *plan, const struct config_mount *mount, int errnum,
+                         struct error *error)
+{
+    if (is_of_source(plan, mount, errnum))
+        return plan_explain_source(mount, errnum, error);
     const char *reason = mount_reason(mount, errnum);
     const char *what = mount->is_bind ? mount->source : mount->type;
 
@@ -106,7 +133,7 @@ int plan_explain_mounts(const struct plan *plan, const struct plan_report *repor
     switch (report->step) {
     case STEP_MOUNT:
         if (report->index < config->mount_count)
-            return explain_mount(&config->mounts[report->index], errnum, error);
+            return explain_mount(plan, &config->mounts[report->index], errnum, error);
         return error_sys(error, errnum, "mounts");
     case STEP_DEVICE:
         return plan_explain_device(config, report->index, errnum, error);

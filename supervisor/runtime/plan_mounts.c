@@ -69,20 +69,6 @@ static int check_destination(const struct config_mount *mount, struct error *err
 
 /* ---- bind mounts ---- */
 
-static int explain_source(const struct config_mount *mount, int r, struct error *error)
-{
-    if (r == -ENOENT)
-        return error_set(error, ENOENT, "mount %s: source %s does not exist", mount->destination,
-                         mount->source);
-    if (r == -ELOOP)
-        return error_set(
-            error, ELOOP,
-            "mount %s: source %s leads through a symbolic link; write the path that it "
-            "leads to",
-            mount->destination, mount->source);
-    return error_sys(error, -r, "mount %s: source %s", mount->destination, mount->source);
-}
-
 static int check_source(const struct config_mount *mount, int source, struct error *error)
 {
     struct statfs fs;
@@ -90,7 +76,7 @@ static int check_source(const struct config_mount *mount, int source, struct err
     if (!mounts_path_is(mount->destination, "/proc"))
         return 0;
     if (fstatfs(source, &fs) < 0)
-        return explain_source(mount, -errno, error);
+        return plan_explain_source(mount, errno, error);
     return fs.f_type == PROC_SUPER_MAGIC
                ? 0
                : error_set(error, EPERM, "mount %s: only a procfs may be there; %s is not one",
@@ -138,27 +124,40 @@ static int map_ids(const struct plan *plan, const struct planned_mount *planned,
                  : 0;
 }
 
+/*
+ * Whether the parent copies the source. It must where only it can (a user namespace has no say in
+ * what its mounts show, ids), or where the copy is to follow the host's mount, from which the new
+ * namespace's are parted. Else the process does, at the mount's turn.
+ */
+static bool is_copied_here(const struct plan *plan, const struct config_mount *mount)
+{
+    if (plan->has_late_mounts)
+        return false;
+    return plan->config->namespaces[NAMESPACE_USER].is_given || mount->is_idmapped ||
+           mount->propagation == MS_SHARED || mount->propagation == MS_SLAVE;
+}
+
 static int prepare_bind(const struct plan *plan, struct planned_mount *planned, int *shared,
                         struct error *error)
 {
     const struct config_mount *mount = planned->mount;
     struct stat st;
+
+    if (!is_copied_here(plan, mount) && !mounts_path_is(mount->destination, "/proc"))
+        return 0;
     _cleanup_close_ int source = mounts_open_source(mount->source, plan->has_strict_sources);
     int r = source >= 0 ? 0 : source;
-
     if (r == 0 && fstat(source, &st) < 0)
         r = -errno;
     /* Seen from inside the user namespace it may be another story. */
     if (r == -EACCES && plan->has_late_mounts)
         return 0;
     if (r < 0)
-        return explain_source(mount, r, error);
+        return plan_explain_source(mount, -r, error);
     r = check_source(mount, source, error);
-    if (r < 0)
+    if (r < 0 || !is_copied_here(plan, mount))
         return r;
     planned->is_file = !S_ISDIR(st.st_mode);
-    if (plan->has_late_mounts)
-        return 0;
     planned->fd = mounts_clone_source(plan, mount, source);
     if (planned->fd < 0) {
         r = planned->fd;
@@ -169,26 +168,45 @@ static int prepare_bind(const struct plan *plan, struct planned_mount *planned, 
     return map_ids(plan, planned, shared, error);
 }
 
+/* ---- /dev ---- */
+
+static int prepare_dev(struct plan *plan, struct planned_mount *planned, struct error *error)
+{
+    uint32_t index = 0;
+
+    if (plan->has_late_mounts || planned->mount->has_tmpcopyup || mounts_needs_label(plan->config))
+        return 0;
+    planned->is_own_dev = true;
+    /* Nor may nodes be made under the devices rule of a cgroup, which the process is in by then;
+     * the default ones are allowed by every rule that makes sense. */
+    if (!plan->config->namespaces[NAMESPACE_USER].is_given && plan->config->device_count == 0)
+        return 0;
+    int r = mounts_make_dev(plan, planned, &index);
+    if (r == -EPERM) { /* nodes cannot be made: a plain tmpfs, and the host's are bound */
+        planned->is_own_dev = false;
+        return 0;
+    }
+    return r < 0 ? plan_explain_device(plan->config, index, -r, error) : 0;
+}
+
 /* ---- cgroups ---- */
 
-static int list_cgroups(struct plan *plan, struct error *error)
+static void list_cgroups(struct plan *plan)
 {
     struct statfs fs;
     size_t i = 0;
 
+    /* None that is ours to use (rootless): v2 can be mounted even so, of v1 the host's is shown. */
     if (!plan->driver) {
-        if (statfs("/sys/fs/cgroup", &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
-            return error_set(error, EINVAL, "mounts: a cgroup mount needs a cgroup");
         plan->cgroups[0] = (struct planned_cgroup){"", "cgroup2", ""};
-        plan->cgroup_count = 1;
-        return 0;
+        plan->cgroup_count = statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+        return;
     }
     while (i < PLAN_CGROUPS_MAX &&
            cgroup_driver_mount(plan->driver, i, &plan->cgroups[i].directory, &plan->cgroups[i].type,
                                &plan->cgroups[i].options))
         i++;
     plan->cgroup_count = i;
-    return 0;
 }
 
 /* ---- all ---- */
@@ -205,11 +223,23 @@ static int prepare_one(struct plan *plan, size_t index, int *shared, struct erro
         return prepare_bind(plan, planned, shared, error);
     if (strcmp(mount->type, "cgroup") == 0 || strcmp(mount->type, "cgroup2") == 0) {
         planned->is_cgroup = true;
-        return list_cgroups(plan, error);
+        list_cgroups(plan);
+        return 0;
     }
     if ((int)index == mounts_dev_index(plan->config) && strcmp(mount->type, "tmpfs") == 0)
-        return plan_prepare_dev(plan, planned, error);
+        return prepare_dev(plan, planned, error);
     return 0;
+}
+
+/*
+ * Mounts are listed in the order in which they were made (Linux 6.8), and the config's order is
+ * what is to be seen: what the parent made is copied at its turn. A tenant's nobody counts.
+ */
+static void choose_shelved(struct plan *plan)
+{
+    for (size_t i = 0; !plan->has_strict_sources && i < plan->config->mount_count; i++)
+        plan->mounts[i].is_shelved =
+            plan->mounts[i].fd >= 0 && plan->mounts[i].mount->propagation != MS_UNBINDABLE;
 }
 
 int plan_prepare_mounts(struct plan *plan, struct error *error)
@@ -218,9 +248,8 @@ int plan_prepare_mounts(struct plan *plan, struct error *error)
     _cleanup_close_ int shared = -1;
     int r = 0;
 
-    plan->device_fds = NULL;
-    plan->device_fd_count = 0;
-    plan->has_own_dev = false;
+    plan->shelf = NULL;
+    plan->has_shelf_nodes = false;
     plan->cgroup_count = 0;
     plan->mounts = calloc(config->mount_count + 1, sizeof(*plan->mounts));
     if (!plan->mounts)
@@ -229,7 +258,8 @@ int plan_prepare_mounts(struct plan *plan, struct error *error)
         plan->mounts[i] = (struct planned_mount){.mount = &config->mounts[i], .fd = -1};
     for (size_t i = 0; r == 0 && i < config->mount_count; i++)
         r = prepare_one(plan, i, &shared, error);
-    return r < 0 ? r : plan_prepare_store(plan, error);
+    choose_shelved(plan);
+    return r < 0 ? r : plan_prepare_shelf(plan, error);
 }
 
 void plan_release_mounts(struct plan *plan)
@@ -238,10 +268,9 @@ void plan_release_mounts(struct plan *plan)
         close_fd(&plan->mounts[i].fd);
     free(plan->mounts);
     plan->mounts = NULL;
-    for (size_t i = 0; plan->device_fds && i < plan->device_fd_count; i++)
-        close_fd(&plan->device_fds[i]);
-    free(plan->device_fds);
-    plan->device_fds = NULL;
-    plan->device_fd_count = 0;
+    if (plan->shelf)
+        close_fd(plan->shelf);
+    free(plan->shelf);
+    plan->shelf = NULL;
     close_fd(&plan->root_fd);
 }

@@ -16,8 +16,9 @@ struct id_range {
 #define ID_RANGES_MAX 32
 
 /*
- * Writes /proc/PID/uid_map and gid_map (with setgroups left as it is: the writer is privileged).
- * Returns 0 or a negative errno.
+ * Writes /proc/PID/uid_map and gid_map. A writer without the rights to (rootless) maps its own id
+ * itself, and setgroups(2) is then denied to the process; for more ids it runs newuidmap(1) and
+ * newgidmap(1). Returns 0 or a negative errno; -ENOENT: those programs are not installed.
  */
 int userns_write_maps(pid_t pid, const struct id_range *uids, size_t uid_count,
                       const struct id_range *gids, size_t gid_count);

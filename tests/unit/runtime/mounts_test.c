@@ -1,0 +1,605 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The mounts of a container. Run as root. */
+
+#include "tests/unit/runtime/stage.h"
+
+static void in_each_stage(void (*test)(void))
+{
+    static const enum stage stages[] = {STAGE_ROOT, STAGE_MAPPED, STAGE_LATE, STAGE_NESTED};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(stages); i++) {
+        if (i > 0) {
+            teardown(NULL);
+            setup(NULL);
+        }
+        use_stage(stages[i]);
+        test();
+    }
+}
+
+/* ---- the standard config ---- */
+
+static void look_at_standard(void)
+{
+    static const char *const links[][2] = {
+        {"/dev/fd", "/proc/self/fd"}, {"/dev/stdin", "/proc/self/fd/0"}, {"/dev/ptmx", "pts/ptmx"}};
+    char target[64];
+    struct stat st;
+
+    CHECK(magic_of("/proc") == PROC_SUPER_MAGIC);
+    CHECK(magic_of("/sys") == SYSFS_MAGIC);
+    CHECK(magic_of("/dev") == TMPFS_MAGIC);
+    CHECK(magic_of("/dev/pts") == DEVPTS_SUPER_MAGIC);
+    CHECK(magic_of("/dev/shm") == TMPFS_MAGIC);
+    CHECK(access("/proc/1", F_OK) == 0);
+    CHECK((flags_of("/sys") & (ST_RDONLY | ST_NOSUID | ST_NODEV | ST_NOEXEC)) ==
+          (ST_RDONLY | ST_NOSUID | ST_NODEV | ST_NOEXEC));
+    CHECK(flags_of("/dev") & ST_NOSUID);
+    CHECK(stat("/dev", &st) == 0 && (st.st_mode & 07777) == 0755 && st.st_uid == 0);
+    CHECK(stat("/dev/shm", &st) == 0 && (st.st_mode & 07777) == 01777);
+    CHECK(is_node("/dev/null", S_IFCHR, 1, 3) && is_node("/dev/zero", S_IFCHR, 1, 5));
+    CHECK(is_node("/dev/full", S_IFCHR, 1, 7) && is_node("/dev/random", S_IFCHR, 1, 8));
+    CHECK(is_node("/dev/urandom", S_IFCHR, 1, 9) && is_node("/dev/tty", S_IFCHR, 5, 0));
+    CHECK(stat("/dev/null", &st) == 0 && (st.st_mode & 07777) == 0666);
+    int null = open("/dev/null", O_WRONLY);
+    CHECK(write(null, "x", 1) == 1);
+    for (size_t i = 0; i < ARRAY_LENGTH(links); i++) {
+        ssize_t length = readlink(links[i][0], target, sizeof(target) - 1);
+        CHECK(length > 0);
+        target[length] = '\0';
+        CHECK(strcmp(target, links[i][1]) == 0);
+    }
+    CHECK(flags_of("/proc/sys") & ST_RDONLY);
+    CHECK(access("/proc/sysrq-trigger", F_OK) < 0 || fails_to_write("/proc/sysrq-trigger", EROFS));
+    CHECK(is_node("/proc/interrupts", S_IFCHR, 1, 3));
+    CHECK(access("/proc/acpi", F_OK) < 0 || magic_of("/proc/acpi") == TMPFS_MAGIC);
+    CHECK(flags_of("/sys/firmware") & ST_RDONLY);
+    DIR *firmware = opendir("/sys/firmware");
+    CHECK(firmware && readdir(firmware) && readdir(firmware) && !readdir(firmware));
+    CHECK(access("/secret", F_OK) < 0);
+}
+
+static void look_at_order(void)
+{
+    for (size_t i = 0; i + 1 < config.mount_count; i++)
+        CHECK(mountinfo_line(mounts[i].destination) < mountinfo_line(mounts[i + 1].destination));
+    CHECK(mountinfo_line("/own") > 0 && mountinfo_line("/last") > mountinfo_line("/own"));
+}
+
+/* The suite of the OCI looks for mounts in the order of the config. */
+static void order(void)
+{
+    char *source = strdup(at("outside"));
+
+    add_standard_mounts();
+    add_mount("bind", source, "/own", NULL, NO_ATTRIBUTES)->propagation = MS_SLAVE;
+    add_mount("tmpfs", "tmpfs", "/between", NULL, NO_ATTRIBUTES);
+    add_mount("bind", source, "/last", NULL, NO_ATTRIBUTES)->is_recursive = true;
+    assert_runs(look_at_order);
+    free(source);
+}
+
+static void test_order(void **state)
+{
+    (void)state;
+    in_each_stage(order);
+}
+
+static void standard(void)
+{
+    add_standard_mounts();
+    add_standard_paths();
+    assert_runs(look_at_standard);
+}
+
+static void test_standard_config(void **state)
+{
+    (void)state;
+    in_each_stage(standard);
+}
+
+/* ---- bind mounts ---- */
+
+static void look_at_binds(void)
+{
+    struct stat st;
+
+    CHECK(has_text("/srv/data/page", "hello"));
+    CHECK((flags_of("/srv/data") & (ST_RDONLY | ST_NOEXEC | ST_NOSUID)) ==
+          (ST_RDONLY | ST_NOEXEC | ST_NOSUID));
+    CHECK(!(flags_of("/made/of/parts") & (ST_RDONLY | ST_NOEXEC | ST_NOSUID)));
+    CHECK(has_text("/etc/one", "hello"));
+    CHECK(lstat("/pipe", &st) == 0 && S_ISFIFO(st.st_mode));
+    CHECK(lstat("/made/of/parts", &st) == 0 && S_ISDIR(st.st_mode));
+    CHECK(lstat("/made/of", &st) == 0 && (st.st_mode & 07777) == 0755 && st.st_uid == 0);
+    CHECK(has_text("/made/of/parts/page", "hello"));
+}
+
+static void binds(void)
+{
+    make_directory("outside/data");
+    make_file("outside/data/page", "hello");
+    assert_ok(mkfifoat(scratch_fd, "outside/pipe", 0644));
+    char *data = strdup(at("outside/data")), *page = strdup(at("outside/data/page")),
+         *pipe = strdup(at("outside/pipe"));
+    add_mount("bind", data, "/srv/data", NULL,
+              MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSUID);
+    add_mount("bind", page, "/etc/one", NULL, NO_ATTRIBUTES);
+    add_mount("bind", pipe, "pipe", NULL, NO_ATTRIBUTES)->destination = (char *)"/pipe";
+    add_mount("bind", data, "//made/./of/parts/", NULL, NO_ATTRIBUTES)->is_recursive = true;
+    assert_runs(look_at_binds);
+    free(data);
+    free(page);
+    free(pipe);
+}
+
+static void test_binds(void **state)
+{
+    (void)state;
+    in_each_stage(binds);
+}
+
+/* What the source's mount forbids stays forbidden where a user namespace may not lift it. */
+static void look_at_locked(void)
+{
+    CHECK((flags_of("/data") & (ST_NOSUID | ST_NODEV)) == (ST_NOSUID | ST_NODEV));
+    CHECK(has_text("/data/page", "hello"));
+}
+
+static void look_at_lifted(void)
+{
+    CHECK((flags_of("/data") & (ST_NOSUID | ST_NODEV)) == 0);
+}
+
+static void locked(void)
+{
+    make_directory("outside/data");
+    const char *data = at("outside/data");
+    assert_ok(mount("tmpfs", data, "tmpfs", MS_NOSUID | MS_NODEV, ""));
+    make_file("outside/data/page", "hello");
+    char *source = strdup(data);
+    struct config_mount *mount = add_mount("bind", source, "/data", NULL, NO_ATTRIBUTES);
+    mount->cleared = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY;
+    assert_runs(stage == STAGE_LATE || stage == STAGE_NESTED ? look_at_locked : look_at_lifted);
+    /* But nothing is said to be writable that is not. */
+    assert_ok(mount_restrict(open(source, O_PATH | O_CLOEXEC), 0, MOUNT_ATTR_RDONLY, 0));
+    if (stage == STAGE_LATE || stage == STAGE_NESTED)
+        assert_refused(EPERM, "/data");
+    assert_ok(umount2(source, MNT_DETACH));
+    free(source);
+}
+
+static void test_locked_flags(void **state)
+{
+    (void)state;
+    in_each_stage(locked);
+}
+
+static void look_at_tree(void)
+{
+    CHECK(fails_to_write("/rro/below/page", EROFS));
+    CHECK(access("/ro/below/page", W_OK) == 0);
+    CHECK(!(flags_of("/ro/below") & ST_RDONLY) && (flags_of("/ro") & ST_RDONLY));
+}
+
+static void look_at_strict_tree(void)
+{
+    CHECK(flags_of("/ro/below") & ST_RDONLY);
+}
+
+static void test_recursive_binds(void **state)
+{
+    (void)state;
+    make_directory("outside/below");
+    char *source = strdup(at("outside")), *below = strdup(at("outside/below"));
+    assert_ok(mount("tmpfs", below, "tmpfs", 0, ""));
+    make_file("outside/below/page", "hello");
+    struct config_mount *mount = add_mount("bind", source, "/rro", NULL, NO_ATTRIBUTES);
+    mount->is_recursive = true;
+    mount->tree_attributes = MOUNT_ATTR_RDONLY;
+    add_mount("bind", source, "/ro", NULL, MOUNT_ATTR_RDONLY)->is_recursive = true;
+    assert_runs(look_at_tree);
+    has_strict_sources = true;
+    assert_runs(look_at_strict_tree);
+    assert_ok(umount2(below, MNT_DETACH));
+    free(source);
+    free(below);
+}
+
+static void test_bind_sources(void **state)
+{
+    (void)state;
+    char *missing = strdup(at("outside/none")), *link = strdup(at("outside/link"));
+    add_mount("bind", missing, "/a", NULL, NO_ATTRIBUTES);
+    assert_refused(ENOENT, "does not exist");
+    make_link("outside/link", "secret");
+    config.mount_count = 0;
+    add_mount("bind", link, "/a", NULL, NO_ATTRIBUTES);
+    assert_runs(nothing);
+    has_strict_sources = true;
+    assert_refused(ELOOP, "symbolic link");
+    free(missing);
+    free(link);
+}
+
+/* ---- where nothing may be mounted ---- */
+
+static void test_refused_destinations(void **state)
+{
+    static const struct {
+        const char *type, *destination, *part;
+    } cases[] = {
+        {"tmpfs", "/", "root directory"},
+        {"tmpfs", "//.", "root directory"},
+        {"tmpfs", "/proc", "procfs"},
+        {"tmpfs", "/proc/self", "inside /proc"},
+        {"tmpfs", "//proc/./sys", "inside /proc"},
+        {NULL, "/tmp", "type is missing"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        config.mount_count = 0;
+        add_mount(cases[i].type, NULL, cases[i].destination, NULL, NO_ATTRIBUTES);
+        assert_true(run(nothing) < 0);
+        assert_message(&error, cases[i].part);
+    }
+    config.mount_count = 0;
+    char *source = strdup(at("outside"));
+    add_mount("bind", source, "/proc", NULL, NO_ATTRIBUTES);
+    assert_refused(EPERM, "procfs");
+    config.mount_count = 0;
+    add_mount("proc", "proc", "/proc", NULL, SAFE);
+    add_mount("bind", at("outside/secret"), "/proc/uptime", NULL, NO_ATTRIBUTES);
+    assert_runs(nothing);
+    free(source);
+}
+
+/* ---- hostile images ---- */
+
+static void test_links_stay_inside(void **state)
+{
+    struct stat st;
+    char *outside = strdup(at("outside")), *target = strdup(at("outside/place"));
+
+    (void)state;
+    make_link("image/absolute", target);
+    make_link("image/climbing", "../../../../../../..");
+    make_link("image/loop", "loop");
+    make_directory("image/dir");
+    make_link("image/dir/dangling", "../new/one");
+    add_mount("bind", outside, "/absolute", NULL, NO_ATTRIBUTES);
+    add_mount("bind", outside, "/dir/dangling/two", NULL, NO_ATTRIBUTES);
+    assert_runs(nothing);
+    /* Both were made where chroot(2) would have led. */
+    assert_int_equal(fstatat(scratch_fd, "outside/place", &st, 0), -1);
+    char inside[PATH_MAX];
+    snprintf(inside, sizeof(inside), "image%s", target);
+    assert_ok(fstatat(scratch_fd, inside, &st, 0));
+    assert_ok(fstatat(scratch_fd, "image/new/one/two", &st, 0));
+
+    config.mount_count = 0;
+    add_mount("bind", outside, "/climbing", NULL, NO_ATTRIBUTES);
+    assert_refused(EBUSY, "root directory");
+    config.mount_count = 0;
+    add_mount("bind", outside, "/loop", NULL, NO_ATTRIBUTES);
+    assert_refused(ELOOP, "symbolic link");
+    free(outside);
+    free(target);
+}
+
+static void test_kernel_file_systems_are_not_reached_through_links(void **state)
+{
+    (void)state;
+    make_directory("image/elsewhere");
+    make_link("image/proc", "elsewhere");
+    make_link("image/sys", "/elsewhere");
+    make_link("image/door", "/elsewhere2/self/attr");
+    make_link("image/window", "/elsewhere2/sys");
+    add_mount("proc", "proc", "/proc", NULL, SAFE);
+    assert_refused(ELOOP, "mount /proc");
+    config.mount_count = 0;
+    add_mount("sysfs", "sysfs", "/sys", NULL, SAFE);
+    assert_refused(ELOOP, "mount /sys");
+    config.mount_count = 0;
+    add_mount("proc", "proc", "/elsewhere2", NULL, SAFE);
+    add_mount("tmpfs", "tmpfs", "/door", NULL, SAFE);
+    assert_refused(EXDEV, "/proc or /sys");
+    mounts[1].destination = (char *)"/window/net";
+    assert_refused(EXDEV, "/proc or /sys");
+    mounts[1].destination = (char *)"/elsewhere/../elsewhere2/sys";
+    assert_refused(EXDEV, "/proc or /sys");
+}
+
+static void test_kinds_that_do_not_fit(void **state)
+{
+    (void)state;
+    make_file("image/file", "");
+    assert_ok(mkfifoat(scratch_fd, "image/proc", 0644));
+    add_mount("bind", at("outside"), "/file", NULL, NO_ATTRIBUTES);
+    assert_refused(ENOTDIR, "not of one kind");
+    config.mount_count = 0;
+    make_directory("image/directory");
+    add_mount("bind", at("outside/secret"), "/directory", NULL, NO_ATTRIBUTES);
+    assert_refused(ENOTDIR, "not of one kind");
+    config.mount_count = 0;
+    add_mount("proc", "proc", "/proc", NULL, SAFE);
+    assert_refused(ENOTDIR, "mount /proc");
+    config.mount_count = 0;
+    add_mount("tmpfs", "tmpfs", "/file/below", NULL, SAFE);
+    assert_refused(ENOTDIR, "mount /file/below");
+}
+
+/* ---- file systems ---- */
+
+static void look_at_options(void)
+{
+    struct stat st;
+    struct statvfs fs;
+
+    CHECK(stat("/a", &st) == 0 && (st.st_mode & 07777) == 01755);
+    CHECK(stat("/b", &st) == 0 && (st.st_mode & 07777) == 0700 && st.st_uid == 7);
+    CHECK(statvfs("/b", &fs) == 0 && fs.f_blocks * fs.f_frsize == 1 << 20);
+    CHECK((fs.f_flag & ST_NOATIME) && !(flags_of("/a") & (ST_NOATIME | ST_RELATIME)));
+    CHECK(fails_to_write("/ro/x", EROFS) || errno == ENOENT);
+    CHECK(flags_of("/ro") & ST_RDONLY);
+    CHECK(magic_of("/ro/inner") == TMPFS_MAGIC && !(flags_of("/ro/inner") & ST_RDONLY));
+    CHECK(mountinfo_has("/sync", "sync") && mountinfo_has("/sync", "lazytime") == false);
+}
+
+static void options(void)
+{
+    make_directory("image/a");
+    assert_ok(fchmodat(scratch_fd, "image/a", 01755, 0));
+    add_mount("proc", "proc", "/proc", NULL, SAFE);
+    add_mount("tmpfs", "tmpfs", "/a", NULL, MOUNT_ATTR_STRICTATIME);
+    add_mount("tmpfs", NULL, "/b", "mode=0700,size=1m,uid=7", MOUNT_ATTR_NOATIME);
+    add_mount("tmpfs", "tmpfs", "/ro", NULL, MOUNT_ATTR_RDONLY);
+    add_mount("tmpfs", "tmpfs", "/ro/inner", NULL, NO_ATTRIBUTES);
+    add_mount("tmpfs", "tmpfs", "/sync", NULL, NO_ATTRIBUTES)->super_flags = MS_SYNCHRONOUS;
+    assert_runs(look_at_options);
+}
+
+static void test_options(void **state)
+{
+    (void)state;
+    in_each_stage(options);
+}
+
+static void look_at_changes(void)
+{
+    struct statvfs fs;
+
+    CHECK(flags_of("/a") & ST_RDONLY);
+    CHECK(statvfs("/b", &fs) == 0 && fs.f_blocks * fs.f_frsize == 2 << 20);
+    CHECK(mountinfo_has("/c", "shared:"));
+    CHECK(mountinfo_has("/d", "unbindable"));
+    CHECK(!mountinfo_has("/a", "shared:"));
+}
+
+static void test_remount_and_propagation(void **state)
+{
+    (void)state;
+    add_mount("proc", "proc", "/proc", NULL, SAFE);
+    add_mount("bind", at("outside"), "/a", NULL, NO_ATTRIBUTES);
+    struct config_mount *mount = add_mount("bind", NULL, "/a", NULL, MOUNT_ATTR_RDONLY);
+    mount->is_remount = true;
+    add_mount("tmpfs", "tmpfs", "/b", "size=1m", NO_ATTRIBUTES);
+    add_mount(NULL, NULL, "/b", "size=2m", NO_ATTRIBUTES)->is_remount = true;
+    add_mount("tmpfs", "tmpfs", "/c", NULL, NO_ATTRIBUTES)->propagation = MS_SHARED;
+    add_mount("tmpfs", "tmpfs", "/d", NULL, NO_ATTRIBUTES);
+    add_mount(NULL, NULL, "/d", NULL, NO_ATTRIBUTES)->propagation = MS_UNBINDABLE;
+    assert_runs(look_at_changes);
+}
+
+static void look_at_slave(void)
+{
+    CHECK(mountinfo_has("/slave", "master:") && !mountinfo_has("/slave", "shared:"));
+    CHECK(mountinfo_has("/shared", "shared:"));
+    CHECK(config.namespaces[NAMESPACE_USER].is_given == mountinfo_has("/shared", "master:"));
+    CHECK(!mountinfo_has("/private", "master:") && !mountinfo_has("/private", "shared:"));
+}
+
+static void shared_binds(void)
+{
+    char *source = strdup(at("outside"));
+
+    assert_ok(mount("tmpfs", source, "tmpfs", 0, ""));
+    assert_ok(mount(NULL, source, NULL, MS_SHARED, NULL));
+    add_mount("proc", "proc", "/proc", NULL, SAFE);
+    add_mount("bind", source, "/slave", NULL, NO_ATTRIBUTES)->propagation = MS_SLAVE;
+    add_mount("bind", source, "/shared", NULL, NO_ATTRIBUTES)->propagation = MS_SHARED;
+    add_mount("bind", source, "/private", NULL, NO_ATTRIBUTES);
+    assert_runs(look_at_slave);
+    assert_ok(umount2(source, MNT_DETACH));
+    free(source);
+}
+
+static void test_shared_binds(void **state)
+{
+    (void)state;
+    shared_binds();
+    teardown(NULL);
+    setup(NULL);
+    use_stage(STAGE_MAPPED);
+    shared_binds();
+}
+
+/* ---- ids ---- */
+
+static void look_at_ids(void)
+{
+    struct stat st;
+
+    CHECK(stat("/own", &st) == 0 && st.st_uid == 1000 && st.st_gid == 1001);
+    CHECK(stat("/container", &st) == 0 && st.st_uid == 0);
+}
+
+static void test_idmapped_binds(void **state)
+{
+    struct id_range uids = {.inside = 0, .outside = ID_BASE + 1000, .count = 10};
+    struct id_range gids = {.inside = 0, .outside = ID_BASE + 1001, .count = 10};
+
+    (void)state;
+    char *source = strdup(at("outside"));
+    add_mount("bind", source, "/own", NULL, NO_ATTRIBUTES)->is_idmapped = true;
+    assert_refused(EINVAL, "uidMappings");
+    use_stage(STAGE_MAPPED);
+    mounts[0].uid_map = &uids;
+    mounts[0].gid_map = &gids;
+    mounts[0].uid_map_count = mounts[0].gid_map_count = 1;
+    add_mount("bind", source, "/container", NULL, NO_ATTRIBUTES)->is_idmapped = true;
+    assert_runs(look_at_ids);
+    free(source);
+}
+
+/* ---- tmpcopyup ---- */
+
+static void look_at_copy(void)
+{
+    struct stat st;
+    char target[64];
+
+    CHECK(magic_of("/var") == TMPFS_MAGIC);
+    CHECK(stat("/var", &st) == 0 && (st.st_mode & 07777) == 0750);
+    CHECK(has_text("/var/deep/deeper/file", "hello"));
+    CHECK(stat("/var/deep/deeper/file", &st) == 0 && (st.st_mode & 07777) == 04711);
+    CHECK(stat("/var/deep", &st) == 0 && (st.st_mode & 07777) == 0700);
+    CHECK(readlink("/var/link", target, sizeof(target)) == 12);
+    CHECK(lstat("/var/link", &st) == 0 && S_ISLNK(st.st_mode));
+    CHECK(lstat("/var/pipe", &st) < 0);
+    CHECK(mkdir("/var/new", 0755) == 0);
+}
+
+static void copy_up(void)
+{
+    make_directory("image/var");
+    make_directory("image/var/deep");
+    make_directory("image/var/deep/deeper");
+    make_file("image/var/deep/deeper/file", "hello");
+    make_link("image/var/link", "/etc/../file");
+    assert_ok(mkfifoat(scratch_fd, "image/var/pipe", 0644));
+    give_image();
+    assert_ok(fchmodat(scratch_fd, "image/var/deep/deeper/file", 04711, 0));
+    assert_ok(fchmodat(scratch_fd, "image/var/deep", 0700, 0));
+    assert_ok(fchmodat(scratch_fd, "image/var", 0750, 0));
+    add_mount("tmpfs", "tmpfs", "/var", NULL, MOUNT_ATTR_NOSUID)->has_tmpcopyup = true;
+    bool was_given = stage != STAGE_ROOT;
+    int r = was_given
+                ? (stage == STAGE_MAPPED ? run_here(look_at_copy) : run_as_guest(look_at_copy))
+                : run(look_at_copy);
+    if (r < 0)
+        fail_msg("stage %d: %s", stage, error.message);
+    struct stat st;
+    assert_int_equal(fstatat(scratch_fd, "image/var/new", &st, 0), -1);
+}
+
+static void test_copy_up(void **state)
+{
+    (void)state;
+    in_each_stage(copy_up);
+}
+
+static void test_copy_up_is_bounded(void **state)
+{
+    char path[PATH_MAX] = "image/var";
+
+    (void)state;
+    make_directory(path);
+    for (int i = 0; i < 80; i++) {
+        strcat(path, "/d");
+        make_directory(path);
+    }
+    add_mount("tmpfs", "tmpfs", "/var", NULL, NO_ATTRIBUTES)->has_tmpcopyup = true;
+    assert_refused(ENAMETOOLONG, "mount /var");
+    config.mount_count = 0;
+    char text[65536];
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    make_directory("image/big");
+    make_file("image/big/file", text);
+    add_mount("tmpfs", "tmpfs", "/big", "size=16k", NO_ATTRIBUTES)->has_tmpcopyup = true;
+    assert_refused(ENOSPC, "mount /big");
+    config.mount_count = 0;
+    add_mount("mqueue", "mqueue", "/big", NULL, NO_ATTRIBUTES)->has_tmpcopyup = true;
+    assert_refused(EINVAL, "tmpcopyup");
+}
+
+/* ---- what namespaces that are not ours cost ---- */
+
+static void look_at_host_sys(void)
+{
+    CHECK(magic_of("/sys") == SYSFS_MAGIC);
+    CHECK(flags_of("/sys") & ST_RDONLY);
+    CHECK(access("/sys/class", F_OK) == 0);
+}
+
+static void test_sysfs_of_another_network(void **state)
+{
+    (void)state;
+    use_stage(STAGE_MAPPED);
+    config.namespaces[NAMESPACE_NETWORK].is_given = false;
+    add_mount("proc", "proc", "/proc", NULL, SAFE);
+    add_mount("sysfs", "sysfs", "/sys", NULL, SAFE);
+    assert_runs(look_at_host_sys);
+}
+
+/* ---- cgroups ---- */
+
+static void look_at_cgroups(void)
+{
+    bool has_unified = magic_of("/sys/fs/cgroup") == CGROUP2_SUPER_MAGIC;
+
+    CHECK(has_unified || magic_of("/sys/fs/cgroup") == TMPFS_MAGIC);
+    CHECK(has_unified || access("/sys/fs/cgroup/memory/cgroup.procs", F_OK) == 0);
+    CHECK(!has_unified || access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0);
+    CHECK(flags_of("/sys/fs/cgroup") & ST_RDONLY);
+    CHECK(has_unified || (flags_of("/sys/fs/cgroup/memory") & ST_RDONLY));
+}
+
+static void test_cgroups(void **state)
+{
+    struct cgroup_driver *opened = NULL;
+
+    (void)state;
+    assert_ok(cgroup_driver_open(&opened, &error));
+    driver = opened;
+    add_standard_mounts();
+    add_mount("cgroup", "cgroup", "/sys/fs/cgroup", NULL, SAFE | MOUNT_ATTR_RDONLY);
+    assert_runs(look_at_cgroups);
+    config.namespaces[NAMESPACE_CGROUP].is_given = false;
+    assert_runs(look_at_cgroups);
+    use_stage(STAGE_MAPPED);
+    assert_runs(look_at_cgroups);
+    config.namespaces[NAMESPACE_CGROUP].is_given = true;
+    assert_runs(look_at_cgroups);
+    cgroup_driver_close(opened);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_standard_config, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_binds, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_locked_flags, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_recursive_binds, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bind_sources, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused_destinations, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_links_stay_inside, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kernel_file_systems_are_not_reached_through_links,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kinds_that_do_not_fit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_options, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_remount_and_propagation, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shared_binds, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_idmapped_binds, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_copy_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_copy_up_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sysfs_of_another_network, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cgroups, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, own_mounts, NULL);
+}
