@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/resource.h>
@@ -19,6 +20,14 @@
 #include "supervisor/runtime/container_internal.h"
 #include "supervisor/runtime/hooks.h"
 #include "supervisor/sys/clone.h"
+
+static void limit_text(rlim_t limit, char *text, size_t size)
+{
+    if (limit == RLIM_INFINITY)
+        snprintf(text, size, "unlimited");
+    else
+        snprintf(text, size, "%llu", (unsigned long long)limit);
+}
 
 /* ---- reports ---- */
 
@@ -55,6 +64,23 @@ static ssize_t receive(int socket_fd, struct plan_report *report, int *fd)
     return length;
 }
 
+/* What was asked and what the process has, whose limits are not yet those of the program. */
+static void warn_of_limit(struct container *container, const struct config_rlimit *wanted,
+                          int errnum)
+{
+    struct rlimit limit = {0};
+    char text[256], hard[32];
+
+    prlimit(container->pid, wanted->resource, NULL, &limit);
+    limit_text(wanted->limit.rlim_max, hard, sizeof(hard));
+    int length =
+        snprintf(text, sizeof(text), "process.rlimits: %s: hard limit %s cannot be set: %s",
+                 wanted->name, hard, strerror(errnum));
+    limit_text(limit.rlim_max, hard, sizeof(hard));
+    snprintf(text + length, sizeof(text) - (size_t)length, " (%s stays in force)", hard);
+    container_warn(container, text);
+}
+
 /* Whether a report is for the caller of container_next_report(). */
 static bool take_report(struct container *container, const struct plan *plan,
                         const struct plan_report *report, int *fd)
@@ -68,7 +94,9 @@ static bool take_report(struct container *container, const struct plan *plan,
     }
     if (!report->is_warning)
         return true;
-    if (plan) {
+    if (plan && report->step == STEP_RLIMIT) {
+        warn_of_limit(container, &plan->process->rlimits[report->index], report->errnum);
+    } else if (plan) {
         plan_explain(plan, report, &warning);
         container_warn(container, warning.message);
     }
@@ -171,29 +199,36 @@ int container_clone(struct plan *plan, struct container *container, struct error
 
 /* ---- what the process cannot do for itself ---- */
 
-static int set_oom_score(pid_t pid, int value)
+/* in_force is the score afterwards, whatever came of it. */
+static int set_oom_score(pid_t pid, int value, int *in_force)
 {
     char path[64], text[16];
 
     snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
     int length = snprintf(text, sizeof(text), "%d", value);
-    _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    _cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return -errno;
-    return write(fd, text, (size_t)length) < 0 ? -errno : 0;
+    if (write(fd, text, (size_t)length) >= 0)
+        return 0;
+    int r = -errno;
+    ssize_t got = pread(fd, text, sizeof(text) - 1, 0);
+    text[got > 0 ? got : 0] = '\0';
+    *in_force = atoi(text);
+    return r;
 }
 
 /* Lowering it takes CAP_SYS_RESOURCE (proc_pid_oom_score_adj(5)); else the score in force stays. */
 static void adjust_oom_score(const struct config_process *process, struct container *container)
 {
     char text[160];
+    int in_force = 0;
 
-    int r = set_oom_score(container->pid, process->oom_score_adj);
+    int r = set_oom_score(container->pid, process->oom_score_adj, &in_force);
     if (r == 0)
         return;
-    snprintf(text, sizeof(text),
-             "process.oomScoreAdj: %d cannot be set: %s (the score of the runtime stays in force)",
-             process->oom_score_adj, strerror(-r));
+    snprintf(text, sizeof(text), "process.oomScoreAdj: %d cannot be set: %s (%d stays in force)",
+             process->oom_score_adj, strerror(-r), in_force);
     container_warn(container, text);
 }
 
@@ -221,6 +256,8 @@ int container_prepare_process(const struct plan *plan, struct container *contain
     const struct config *config = plan->config;
     const struct config_process *process = plan->process;
 
+    if (process && process->notes[0])
+        container_warn(container, process->notes);
     if (process && plan_waits_for_parent(plan))
         raise_hard_limits(process, container->pid);
     if (process && process->has_oom_score_adj)

@@ -56,17 +56,19 @@ static int explain_hook(const struct plan *plan, const struct plan_report *repor
 
     if (kind >= HOOK_KINDS || index >= plan->config->hooks[kind].count)
         return error_set(error, EPROTO, "a hook failed");
-    const char *path = plan->config->hooks[kind].list[index].path;
+    const struct config_hook *hook = &plan->config->hooks[kind].list[index];
+    const char *path = hook->path;
     const char *name = config_hook_kind_name((enum config_hook_kind)kind);
     if (report->errnum == ETIMEDOUT)
-        return error_set(error, ETIMEDOUT, "hooks.%s[%u] %s: took longer than its timeout", name,
-                         index, path);
+        return error_set(error, ETIMEDOUT,
+                         "hooks.%s[%u] %s: took longer than its timeout of %lld s", name, index,
+                         path, (long long)hook->timeout_s);
     if (report->errnum > 0)
         return error_sys(error, report->errnum, "hooks.%s[%u] %s: it could not be executed", name,
                          index, path);
     if (WIFSIGNALED(status))
-        return error_set(error, ECANCELED, "hooks.%s[%u] %s: killed by signal %d", name, index,
-                         path, WTERMSIG(status));
+        return error_set(error, ECANCELED, "hooks.%s[%u] %s: killed by signal %d (%s)", name, index,
+                         path, WTERMSIG(status), strsignal(WTERMSIG(status)));
     return error_set(error, ECANCELED, "hooks.%s[%u] %s: exit status %d", name, index, path,
                      WEXITSTATUS(status));
 }
@@ -77,9 +79,6 @@ static int explain_process(const struct plan *plan, const struct plan_report *re
     const struct config_process *process = plan->process;
 
     switch (report->step) {
-    case STEP_RLIMIT:
-        return error_sys(error, errnum, "process.rlimits: set %s (the limit in force stays)",
-                         process->rlimits[report->index].name);
     case STEP_CAPABILITY_LACKING:
         return error_set(error, errnum,
                          "process.capabilities: %s cannot be granted: the runtime does not have it "
@@ -132,7 +131,6 @@ int plan_explain(const struct plan *plan, const struct plan_report *report, stru
                          capability_name((int)report->index));
     case STEP_NO_PROCESS:
         return error_set(error, EINVAL, "process: is missing; without it nothing can be started");
-    case STEP_RLIMIT:
     case STEP_CAPABILITY_LACKING:
     case STEP_CWD:
     case STEP_LABEL:
