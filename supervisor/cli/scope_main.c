@@ -130,7 +130,6 @@ static int parse_request(const json_t *json, struct request *request, struct err
         .properties = json_object_get(json, "properties"),
         .is_user = json_is_true(json_object_get(json, "is_user")),
         .pid = (uint32_t)pid,
-        .end_ms = clock_monotonic_ms() + timeout,
     };
     size_t length = strlen(request->unit);
     if (length < 7 || length > 255 || strcmp(request->unit + length - 6, ".scope") != 0)
@@ -138,6 +137,7 @@ static int parse_request(const json_t *json, struct request *request, struct err
                          request->unit);
     if (timeout < 1 || timeout > TIMEOUT_MAX)
         return error_set(error, ERANGE, "timeout_ms: must be from 1 to %d", TIMEOUT_MAX);
+    request->end_ms = clock_monotonic_ms() + timeout;
     if (strcmp(request->action, "start") == 0 && (pid < 1 || pid > INT32_MAX || !*request->slice))
         return error_set(error, EINVAL, "start: needs a pid and a slice");
     return 0;

@@ -95,9 +95,9 @@ static int read_memory(const json_t *object, struct cgroup_resources *resources,
         {"swap", resources->memory_swap, -1, INT64_MAX},
         {"swappiness", swappiness, 0, 100},
     };
-    resources->has_swappiness = json_object_get(object, "swappiness");
+    resources->has_swappiness = config_has(object, "swappiness");
     resources->swappiness = (uint64_t)swappiness;
-    resources->has_oom_killer = json_object_get(object, "disableOOMKiller");
+    resources->has_oom_killer = config_has(object, "disableOOMKiller");
     return resources_check_ranges(ROOT ".memory", ranges, ARRAY_LENGTH(ranges), error);
 }
 
@@ -132,8 +132,8 @@ static int read_cpu(const json_t *object, struct cgroup_resources *resources, st
     resources->cpu_period = (uint64_t)period;
     resources->cpu_burst = (uint64_t)burst;
     resources->cpu_realtime_period = (uint64_t)realtime_period;
-    resources->has_cpu_burst = json_object_get(object, "burst");
-    resources->has_cpu_idle = json_object_get(object, "idle");
+    resources->has_cpu_burst = config_has(object, "burst");
+    resources->has_cpu_idle = config_has(object, "idle");
     r = resources_check_ranges(ROOT ".cpu", ranges, ARRAY_LENGTH(ranges), error);
     if (r == 0 && resources->cpu_quota > 0 && burst > resources->cpu_quota)
         r = error_set(error, EINVAL, ROOT ".cpu.burst: %lld is above cpu.quota %lld",
@@ -155,7 +155,7 @@ static int read_pids(const json_t *object, struct cgroup_resources *resources, s
     };
 
     int r = config_read_object(object, ROOT ".pids", keys, error);
-    resources->has_pids_limit = r == 0 && json_object_get(object, "limit");
+    resources->has_pids_limit = r == 0 && config_has(object, "limit");
     return r;
 }
 
@@ -270,7 +270,7 @@ static int read_network(const json_t *object, struct cgroup_resources *resources
                                    error);
     if (r < 0)
         return r;
-    resources->has_network_class = json_object_get(object, "classID");
+    resources->has_network_class = config_has(object, "classID");
     resources->network_class = (uint32_t)class_id;
     return read_priorities(priorities, resources, error);
 }
@@ -299,8 +299,8 @@ static int read_rdma_device(const char *name, const json_t *object, struct cgrou
     if (r < 0)
         return r;
     strcpy(rdma->device, name);
-    rdma->has_handles = json_object_get(object, "hcaHandles");
-    rdma->has_objects = json_object_get(object, "hcaObjects");
+    rdma->has_handles = config_has(object, "hcaHandles");
+    rdma->has_objects = config_has(object, "hcaObjects");
     rdma->handles = (uint32_t)handles;
     rdma->objects = (uint32_t)objects;
     if (!rdma->has_handles && !rdma->has_objects)

@@ -228,6 +228,8 @@ static void test_program_refuses(void **state)
         {"{\"action\":\"stop\",\"unit\":\"sshd.service\",\"timeout_ms\":1000}",
          "not the name of a scope"},
         {"{\"action\":\"stop\",\"unit\":\"x.scope\"}", "timeout_ms"},
+        {"{\"action\":\"stop\",\"unit\":\"x.scope\",\"timeout_ms\":9223372036854775807}",
+         "timeout_ms: must be from 1 to 600000"},
         {"{\"action\":\"start\",\"unit\":\"x.scope\",\"timeout_ms\":1000}", "needs a pid"},
         {"{\"action\":\"reboot\",\"unit\":\"x.scope\",\"timeout_ms\":1000}",
          "is not start, set or stop"},
