@@ -183,7 +183,8 @@ static int parse_answer(const char *text, size_t length, json_t **ok, struct err
     *ok = json_incref(json_object_get(answer, "ok"));
     if (*ok)
         return 0;
-    return error_set(error, EIO, "%s", failure ? failure : "the program gave no answer");
+    return error_set(error, EIO, "%s",
+                     failure && *failure ? failure : "the program gave no answer");
 }
 
 static int ask(const struct systemd_helper *helper, const json_t *request, json_t **ok,
