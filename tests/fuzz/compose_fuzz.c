@@ -51,7 +51,7 @@ static void compile(const struct service_spec *service)
     if (config_read(json, NULL, &config, &error) < 0)
         check(0);
     const struct config_process *process = config->process;
-    check(process && process->no_new_privileges && config->seccomp && config->uid_map_count == 1);
+    check(process->no_new_privileges && config->seccomp && config->uid_map_count == 1);
     check((process->capabilities.bounding == 0) ==
           (service->cap_add == NULL || !*service->cap_add));
 }

@@ -124,7 +124,7 @@ void check_mount(const struct config_mount *mount)
 {
     const char *at = mount->destination;
 
-    check(at && *at == '/' && (!at[1] || at[strlen(at) - 1] != '/'));
+    check(*at == '/' && (!at[1] || at[strlen(at) - 1] != '/'));
     check(!strstr(at, "//") && !strstr(at, "/./"));
     check(mount->type ? *mount->type : mount->is_remount);
     check(mount->is_bind == (mount->type && strcmp(mount->type, "bind") == 0));

@@ -22,7 +22,6 @@ FUZZ_MUTATES_JSON
 static void drop_nulls(json_t *json)
 {
     const char *key;
-    size_t index;
     json_t *value;
     void *next;
 
@@ -31,8 +30,8 @@ static void drop_nulls(json_t *json)
         if (json_is_null(value))
             json_object_del(json, key);
     }
-    json_array_foreach (json, index, value)
-        drop_nulls(value);
+    for (size_t i = 0; i < json_array_size(json); i++)
+        drop_nulls(json_array_get(json, i));
 }
 
 /* config_reader.h: null is as good as absent. Device rules and the like are compared by number. */
