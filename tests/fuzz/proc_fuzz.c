@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lines of /proc/self/mountinfo, of which users of the machine can choose parts: the names of
- * directories, sources and options. What is taken for a cgroup hierarchy is below /sys/fs/cgroup
- * and has a controller or a name.
+ * Texts of /proc and of cgroup files, of which users and tenants can choose parts. Of mountinfo the
+ * names of directories, sources and options: what is taken for a cgroup hierarchy is below
+ * /sys/fs/cgroup and has a controller or a name. Of a process's stat its name, which must not pass
+ * for another start time.
  *
- * libFuzzer: -max_len=4096 -dict=tests/fuzz/mountinfo.dict
+ * libFuzzer: -max_len=4096 -dict=tests/fuzz/proc.dict
  */
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/cleanup.h"
 #include "supervisor/runtime/cgroup_internal.h"
+#include "supervisor/runtime/identity.h"
 #include "tests/fuzz/config_checks.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -45,12 +48,28 @@ static void check_text(const char *text)
     cgroup_text_sum(text, "usage_usec", &sum);
 }
 
+/* proc(5), /proc/PID/stat; whatever the name is, the start time is the 22nd field. */
+static void check_name(const char *name)
+{
+    _cleanup_free_ char *stat = NULL;
+    uint64_t start_time = 0;
+    char state = 0;
+
+    int r = identity_parse(name, &state, &start_time);
+    check(r == 0 || r == -EINVAL);
+    check(asprintf(&stat, "7 (%s) S 1 2 3 0 -1 5 6 7 8 9 10 11 12 13 20 0 1 0 323054 9 1\n", name) >
+          0);
+    check(identity_parse(stat, &state, &start_time) == 0);
+    check(state == 'S' && start_time == 323054);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     _cleanup_free_ char *text = strndup((const char *)data, size);
     char *rest = text;
 
     check_text(text);
+    check_name(text);
     for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
         check_line(line);
     return 0;
