@@ -15,6 +15,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/control.h"
 
 #define ANSWER_MAX     65536
 #define DEFAULT_PREFIX "container-runtime"
@@ -22,12 +23,6 @@
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@" /* systemd.unit(5) */
 
 extern char **environ;
-
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
-}
-#define _cleanup_json_ _cleanup_(cleanup_json)
 
 /* ---- names ---- */
 

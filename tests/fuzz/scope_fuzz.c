@@ -12,10 +12,7 @@
 #define main scope_main
 #include "supervisor/cli/scope_main.c"
 #undef main
-#undef SERVICE
-#define cleanup_json scope_cleanup_json
 #include "supervisor/runtime/systemd_scope.c"
-#undef cleanup_json
 
 #include <stdint.h>
 #include <sys/socket.h>
