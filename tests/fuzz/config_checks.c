@@ -51,6 +51,16 @@ static void check_capabilities(const struct config_capabilities *capabilities)
     check(capabilities->is_given || !(capabilities->bounding | capabilities->permitted));
 }
 
+/* Each line of what is left out is logged as a warning of its own. */
+static void check_notes(const char *notes, size_t size)
+{
+    check(memchr(notes, '\0', size) != NULL);
+    for (const char *line = *notes ? notes : NULL; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        check(strncmp(line, "process.capabilities", 20) == 0);
+    }
+}
+
 static void check_scheduling(const struct config_process *process)
 {
     const struct config_scheduler *scheduler = &process->scheduler;
@@ -87,7 +97,7 @@ void check_process(const struct config_process *process)
     check(process->oom_score_adj >= -1000 && process->oom_score_adj <= 1000);
     check(!process->apparmor_profile || *process->apparmor_profile);
     check(!process->selinux_label || *process->selinux_label);
-    check(memchr(process->notes, '\0', sizeof(process->notes)) != NULL);
+    check_notes(process->notes, sizeof(process->notes));
     check_capabilities(&process->capabilities);
     check_scheduling(process);
 }
