@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -171,6 +172,8 @@ static int dispatch(struct runtime *runtime, int argc, char **argv, int *failure
                                      "--help\" lists them");
     }
     const struct verb *verb = find_verb(argv[at]);
+    if (!verb && runtime->options.is_help)
+        return print_help();
     if (!verb)
         return error_set(error, EINVAL,
                          "unknown command \"%s\"; \"container-runtime --help\" lists them",
@@ -191,6 +194,8 @@ int main(int argc, char **argv)
     /* Of jansson's hashes, which would read /dev/urandom: what the kernel gave us anyway. */
     memcpy(&seed, (const void *)getauxval(AT_RANDOM), sizeof(seed));
     json_object_seed(seed ? seed : 1);
+    /* Where the caller ignores it, nobody's end could be waited for (wait(2)). */
+    signal(SIGCHLD, SIG_DFL);
     int status = dispatch(&runtime, argc, argv, &failure, &error);
 
     if (status < 0) {

@@ -44,7 +44,7 @@ static const struct row {
     {"log-level", 0, "LEVEL", NULL, TEXT, AT(log_level),
      "what is told: error, warning (default), info or debug"},
     {"debug", 0, NULL, NULL, FLAG, AT(is_debug), "the same as --log-level debug"},
-    {"systemd-cgroup", 's', NULL, NULL, FLAG, AT(has_systemd_cgroup),
+    {"systemd-cgroup", 0, NULL, NULL, FLAG, AT(has_systemd_cgroup),
      "let systemd make cgroups; cgroupsPath is then \"SLICE:PREFIX:NAME\""},
     {"cgroup-manager", 0, "NAME", NULL, TEXT, AT(cgroup_manager),
      "cgroupfs (default), systemd or disabled"},

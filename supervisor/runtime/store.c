@@ -66,7 +66,7 @@ int store_open(struct store *store, const char *path, bool is_made, struct error
     if (path[0] != '/' || path[1] == '\0' || strlen(path) >= sizeof(store->path))
         return error_set(error, EINVAL, "root \"%.128s\": must be an absolute path and not /",
                          path);
-    snprintf(store->path, sizeof(store->path), "%s", path);
+    memcpy(store->path, path, strlen(path) + 1);
     _cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT && is_made) {
         int r = make_path(path);

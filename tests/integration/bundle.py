@@ -63,6 +63,7 @@ class Bundle:
         self.directory = self.path / "bundle"
         image(self.directory / "rootfs")
         self.root = self.path / "root"
+        self.program = RUNTIME
         self.log = self.path / "log.json"
         self.cgroup = f"/mct-{os.getpid()}-{next(COUNTER)}"
         self.config = config(list(args), self.cgroup)
@@ -87,7 +88,7 @@ class Bundle:
     # ---- the program ----
 
     def command(self, *words):
-        return [str(RUNTIME), "--root", str(self.root), *map(str, words)]
+        return [str(self.program), "--root", str(self.root), *map(str, words)]
 
     def start(self, *words, **options):
         """The program as a process that goes on."""
