@@ -39,6 +39,7 @@ struct planned_mount {
     bool is_own_dev; /* it is the tmpfs of /dev, filled with devices by the runtime */
     bool is_file;    /* the mount point is a file */
     bool is_cgroup;
+    bool is_kernel; /* it is a procfs or sysfs, and fd stays open for the paths that lie in it */
     bool is_read_only_late; /* it becomes so in init_finish_root(); fd stays open until then */
 };
 
