@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -194,6 +195,8 @@ int main(int argc, char **argv)
     /* Of jansson's hashes, which would read /dev/urandom: what the kernel gave us anyway. */
     memcpy(&seed, (const void *)getauxval(AT_RANDOM), sizeof(seed));
     json_object_seed(seed ? seed : 1);
+    /* Where the caller ignores it, nobody's end could be waited for (wait(2)). */
+    signal(SIGCHLD, SIG_DFL);
     int status = dispatch(&runtime, argc, argv, &failure, &error);
 
     if (status < 0) {

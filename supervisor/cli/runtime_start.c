@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
@@ -20,6 +21,18 @@ static int refuse(const char *id, enum store_status status, struct error *error)
                      store_status_name(status));
 }
 
+/* After a start that failed: whoever asks next must find the container stopped. */
+static void end_process(const struct store_state *state)
+{
+    _cleanup_close_ int pidfd = identity_open(&state->process);
+
+    if (pidfd < 0)
+        return;
+    pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    poll(&ended, 1, RUNTIME_KILL_TIMEOUT_MS);
+}
+
 /* runtime.md, "Lifecycle", 9: a poststart hook that fails stops the container. */
 static int run_poststart(const struct runtime_container *container, const struct config *config,
                          struct error *error)
@@ -27,11 +40,8 @@ static int run_poststart(const struct runtime_container *container, const struct
     const struct store_state *state = &container->state;
     int r = hooks_run(config, HOOK_POSTSTART, state->id, "running", state->process.pid, error);
 
-    if (r < 0) {
-        _cleanup_close_ int pidfd = identity_open(&state->process);
-        if (pidfd >= 0)
-            pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
-    }
+    if (r < 0)
+        end_process(state);
     return r;
 }
 
@@ -51,6 +61,8 @@ int runtime_start_verb(struct runtime *runtime, int count, char **args, struct e
     r = runtime_config(&container, &config, error);
     if (r < 0)
         return r;
+    if (!config->process) /* runtime.md, "Start": an error, and the container stays as it is */
+        return error_set(error, EINVAL, "process: is missing; without it nothing can be started");
     r = container_start_at(container.entry.fd, STORE_START_SOCKET, config, error);
     /*
      * From here on it is not "created" any more, whatever came of it. Nobody listens if a `start`
@@ -59,6 +71,8 @@ int runtime_start_verb(struct runtime *runtime, int count, char **args, struct e
     unlinkat(container.entry.fd, STORE_START_SOCKET, 0);
     if (r == -ECONNREFUSED)
         return refuse(id, store_status(&container.entry, &container.state), error);
+    if (r < 0)
+        end_process(&container.state);
     if (r < 0 && !config->process) {
         /*
          * runtime.md, "Start", demands an error and leaves open how it is told ("Errors"). The

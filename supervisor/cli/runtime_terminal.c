@@ -25,7 +25,7 @@ struct way {
 };
 
 struct runtime_terminal {
-    int master;
+    int master, output; /* output -1: standard output itself is written to */
     bool is_raw;
     struct termios before;
     struct way in, out;
@@ -48,7 +48,8 @@ static void make_raw(struct runtime_terminal *terminal)
 static bool find_size(struct winsize *size)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (ioctl(fd, TIOCGWINSZ, size) == 0)
+        /* One that does not know its size leaves that of process.consoleSize. */
+        if (ioctl(fd, TIOCGWINSZ, size) == 0 && (size->ws_row || size->ws_col))
             return true;
     return false;
 }
@@ -71,6 +72,16 @@ void runtime_terminal_resize(const struct runtime_terminal *terminal)
         ioctl(terminal->master, TIOCSWINSZ, &size);
 }
 
+/*
+ * Standard output anew: poll(2) does not promise that a terminal takes all of a buffer, and who
+ * waits for its reader in write(2) reaps nobody, so that the container could not end. Its own flags
+ * are shared with others, and stay.
+ */
+static int open_output(void)
+{
+    return open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
 int runtime_terminal_open(int master, struct runtime_terminal **out, struct error *error)
 {
     struct runtime_terminal *terminal = calloc(1, sizeof(*terminal));
@@ -80,7 +91,11 @@ int runtime_terminal_open(int master, struct runtime_terminal **out, struct erro
         return error_sys(error, ENOMEM, "terminal");
     terminal->master = master;
     terminal->in = (struct way){.from = STDIN_FILENO, .to = master};
-    terminal->out = (struct way){.from = master, .to = STDOUT_FILENO};
+    terminal->output = open_output();
+    terminal->out = (struct way){
+        .from = master,
+        .to = terminal->output < 0 ? STDOUT_FILENO : terminal->output,
+    };
     fcntl(master, F_SETFL, fcntl(master, F_GETFL) | O_NONBLOCK);
     runtime_terminal_resize(terminal);
     make_raw(terminal);
@@ -168,5 +183,6 @@ void runtime_terminal_close(struct runtime_terminal *terminal)
     }
     if (terminal->is_raw)
         tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal->before);
+    close_fd(&terminal->output);
     free(terminal);
 }

@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -24,6 +26,25 @@
 
 /* ---- the plan ---- */
 
+/* ioctl_nsfs(2). A namespace of another kind would be a bare "Invalid argument" much later. */
+static int check_type(int fd, enum config_namespace_type wanted, const char *path,
+                      struct error *error)
+{
+    const char *name = config_namespace_name(wanted);
+    int flag = ioctl(fd, NS_GET_NSTYPE);
+
+    if (flag < 0)
+        return error_set(error, EINVAL, "linux.namespaces: %s namespace %s: it is no namespace",
+                         name, path);
+    for (int type = 0; type < NAMESPACE_TYPES; type++)
+        if (config_namespace_flag((enum config_namespace_type)type) == (uint64_t)flag &&
+            type != (int)wanted)
+            return error_set(error, EINVAL,
+                             "linux.namespaces: %s namespace %s: it is one of type %s", name, path,
+                             config_namespace_name((enum config_namespace_type)type));
+    return 0;
+}
+
 static int open_joins(struct plan *plan, struct error *error)
 {
     const struct config *config = plan->config;
@@ -35,10 +56,13 @@ static int open_joins(struct plan *plan, struct error *error)
         char path[32];
         if (!namespace->path)
             continue;
-        _cleanup_close_ int fd = open(namespace->path, O_RDONLY | O_CLOEXEC);
+        _cleanup_close_ int fd = open(namespace->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0)
             return error_sys(error, errno, "linux.namespaces: %s namespace %s", name,
                              namespace->path);
+        int r = check_type(fd, (enum config_namespace_type)type, namespace->path, error);
+        if (r < 0)
+            return r;
         snprintf(path, sizeof(path), "/proc/self/ns/%s",
                  config_namespace_file((enum config_namespace_type)type));
         /* Where we are already: entering one's own user namespace is EINVAL (setns(2)). */

@@ -47,16 +47,19 @@ static int arrange_descriptors(struct plan *plan)
         if (moved[i] < 0 && (fd >= 0 || i < count))
             return -errno;
     }
+    /* Close together, so that no number between them is still the caller's (CVE-2024-21626). */
+    int next = 0;
     for (int i = 0; i < total; i++) {
         if (moved[i] < 0)
             continue;
-        if (dup3(moved[i], i, i < count ? 0 : O_CLOEXEC) < 0)
+        if (dup3(moved[i], next, i < count ? 0 : O_CLOEXEC) < 0)
             return -errno;
         if (i >= count)
-            *kept[i - count] = i;
+            *kept[i - count] = next;
+        next++;
     }
     plan->proc_fd = plan->root_fd = plan->console_fd = -1;
-    return syscall(SYS_close_range, (unsigned)total, ~0U, 0) < 0 ? -errno : 0;
+    return syscall(SYS_close_range, (unsigned)next, ~0U, 0) < 0 ? -errno : 0;
 }
 
 /*

@@ -35,8 +35,7 @@ static size_t next_name(const char **path)
     }
 }
 
-/* What is left of path behind top, or NULL when it is neither top nor below. */
-static const char *behind(const char *path, const char *top)
+const char *mounts_path_behind(const char *path, const char *top)
 {
     for (;;) {
         size_t length = next_name(&path), wanted = next_name(&top);
@@ -51,14 +50,14 @@ static const char *behind(const char *path, const char *top)
 
 bool mounts_path_is(const char *path, const char *top)
 {
-    const char *rest = behind(path, top);
+    const char *rest = mounts_path_behind(path, top);
 
     return rest && next_name(&rest) == 0;
 }
 
 bool mounts_path_is_below(const char *path, const char *top)
 {
-    const char *rest = behind(path, top);
+    const char *rest = mounts_path_behind(path, top);
 
     return rest && next_name(&rest) > 0;
 }

@@ -33,6 +33,9 @@
 /* Whether a path, cleaned of "//" and "/./", is the absolute path top, or lies below it. */
 bool mounts_path_is(const char *path, const char *top);
 bool mounts_path_is_below(const char *path, const char *top);
+/* What is left of path behind top, with no slash before it; NULL when it is neither top nor below.
+ */
+const char *mounts_path_behind(const char *path, const char *top);
 /* Whether there is a ".." in it, so that it cannot be judged by its text. */
 bool mounts_path_climbs(const char *path);
 

@@ -232,16 +232,13 @@ static void look_at_climbing_source(void)
  * is mounted over it meanwhile. */
 static void climbing_source(void)
 {
-    char path[PATH_MAX] = "image", target[PATH_MAX];
+    char path[PATH_MAX], target[PATH_MAX];
 
-    for (const char *name = scratch + 1; *name; name += strcspn(name, "/"), name += *name == '/') {
-        snprintf(path + strlen(path), sizeof(path) - strlen(path), "/%.*s", (int)strcspn(name, "/"),
-                 name);
+    snprintf(path, sizeof(path), "image%s/outside/secret", scratch);
+    for (char *slash = path + sizeof("image"); (slash = strchr(slash, '/')); *slash++ = '/') {
+        *slash = '\0';
         make_directory(path);
     }
-    strcat(path, "/outside");
-    make_directory(path);
-    strcat(path, "/secret");
     make_file(path, "of the image");
     snprintf(target, sizeof(target), "../../../../../../../../../..%s/outside/secret", scratch);
     make_link("outside/climbing", target);
