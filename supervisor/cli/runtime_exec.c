@@ -156,6 +156,7 @@ static int execute(const struct runtime *runtime, const struct execution *execut
     if (r < 0)
         return r;
     runtime_log_warnings(made->warnings);
+    runtime_log(RUNTIME_LOG_DEBUG, "process %d runs", (int)made->pid);
     if (options->pidfd_socket && *options->pidfd_socket)
         r = runtime_send_pidfd(options->pidfd_socket, made->pidfd, "setns", error);
     if (r == 0 && options->pid_file && *options->pid_file)
