@@ -4,6 +4,7 @@ import os
 import time
 
 import pytest
+import world
 from runtime_bundle import NAMESPACES, runtime  # noqa: F401 (a fixture)
 
 # The type in a config, its file in /proc/PID/ns, and the file of a process that made it for its children.
@@ -48,9 +49,44 @@ def test_one_alone_is_new_and_the_rest_is_inherited(runtime, kind):
     assert {name for name in FILES if inside[name] != own[name]} == {kind, "mount"}
 
 
-def test_without_a_mount_namespace_nothing_starts(runtime):
-    message = error(runtime, runtime.bundle().without("mount"))
-    assert message.startswith("linux.namespaces: a mount namespace is needed")
+ESCAPE = """
+import os
+os.mkdir('/tmp/deeper')
+top = os.open('/', os.O_RDONLY)
+os.chroot('/tmp/deeper')
+os.fchdir(top)
+for _ in range(20):
+    os.chdir('..')
+os.chroot('.')
+print(sorted(os.listdir('/')))
+"""
+
+
+def test_without_a_mount_namespace_the_mounts_are_nobodys(runtime):
+    """The runtime's namespace is inherited, as the spec has it, and not one mount is made in it."""
+    before = sorted(world.mounts())
+    bundle = runtime.bundle().without("mount")
+    name = runtime.sleeper(bundle)
+    assert of(runtime.pid(name))["mount"] == of("self")["mount"]
+    assert sorted(world.mounts()) == before
+    assert runtime.inside(name, "pwd; ls /").split() == ["/", *sorted(os.listdir(bundle.rootfs))]
+    assert runtime.inside(name, "cat /proc/1/cmdline | tr '\\0' ' '") == "sleep 1000 "
+    assert runtime.inside(name, "echo x >/dev/null; ls /dev/pts").split() == ["ptmx"]
+    runtime.delete(name, "--force")
+    assert sorted(world.mounts()) == before
+
+
+def test_without_a_mount_namespace_nobody_climbs_out_of_the_root(runtime):
+    bundle = runtime.bundle().without("mount").python(ESCAPE)
+    bundle.process["capabilities"] = {kind: ["CAP_SYS_CHROOT", "CAP_DAC_OVERRIDE"]
+                                      for kind in ("bounding", "permitted", "effective")}
+    inside = sorted(os.listdir(bundle.rootfs))
+    assert runtime.out(bundle).strip() == str(inside)
+
+
+def test_a_user_namespace_needs_a_mount_namespace(runtime):
+    message = error(runtime, runtime.bundle().user_namespace().without("mount"))
+    assert message.startswith("linux.namespaces: a user namespace goes with a mount namespace")
 
 
 @pytest.mark.parametrize("kind", sorted(set(FILES) - {"mount"}))
