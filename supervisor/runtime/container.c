@@ -193,8 +193,6 @@ int container_create(const struct container_request *request, struct container *
     struct plan plan;
 
     *container = (struct container)CONTAINER_INIT;
-    if (request->config->process && request->config->process->notes[0])
-        container_warn(container, request->config->process->notes);
     int r = fill_plan(request, &plan, error);
     if (r == 0)
         r = plan_prepare(&plan, error);

@@ -88,8 +88,6 @@ int container_exec(const struct exec_request *request, struct container *contain
     struct plan plan;
 
     *container = (struct container)CONTAINER_INIT;
-    if (request->process->notes[0])
-        container_warn(container, request->process->notes);
     int r = fill_plan(request, &plan, error);
     if (r == 0)
         r = plan_prepare(&plan, error);

@@ -157,9 +157,14 @@ def test_joining_process_cannot_be_spied_on(lab, spy):
     assert not [line for line in said.splitlines() if line.startswith(("early", "exe"))], said
 
 
-def test_joining_process_shows_nothing_of_the_host(lab):
-    """Who may trace all processes of the host sees the joining one, but by then it holds nothing of the host's."""
+def test_joining_process_has_nothing_to_take(lab):
+    """Who may trace all processes of the host can trace the joining one, but by then it holds nothing of the host's."""
+    own = 1 << 19 | 1 << 5 | 1 << 2  # SYS_PTRACE, KILL, DAC_READ_SEARCH
     said = spied_execs(lab, False, ["CAP_SYS_PTRACE", "CAP_KILL", "CAP_DAC_READ_SEARCH"], rounds=int(30 * SECONDS))
+    rights = {(line.split()[1], int(line.split()[2], 16)) for line in said.splitlines() if line.startswith("rights")}
+    assert {value for name, value in rights if name == "CapBnd:"} == {own}, rights
+    # What it takes to become the user of the program: CHOWN, SETGID, SETUID, SYS_CHROOT.
+    assert not [value for name, value in rights if value & ~(own | 1 << 0 | 1 << 6 | 1 << 7 | 1 << 18)], rights
     assert "saw a joining process" in said, "the spy came too late each time; nothing was tried"
     links = [line for line in said.splitlines() if line.startswith(("early cwd", "early root", "early fd", "exe"))]
     assert str(lab.path) not in said, said
