@@ -66,11 +66,15 @@ def swapped_dev(lab, bundle):
     (dev / "null").touch()
     (dev / "link").symlink_to(lab.canary / "secret")
     (dev / "shm").mkdir()
-    (bundle.rootfs / "dev-link").symlink_to(lab.canary)
     (bundle.rootfs / "masked").write_text("hidden\n")
+    inside = bundle.rootfs / str(lab.canary)[1:]
+    inside.mkdir(parents=True)  # where the link leads to inside
+    (inside / "secret").write_text("hidden\n")
     bundle.linux["maskedPaths"].append("/masked")
-    bundle.shell("cat /masked /dev/link /dev/null </dev/zero; cat /dev/secret; echo started")
-    return (dev / "null", dev / "link"), (dev, bundle.rootfs / "dev-link")
+    bundle.shell("cat /masked; (cat /dev/link /dev/null /dev/secret </dev/zero) | grep -v hidden; echo started")
+    # They come between the device and the masks: a longer time to win in.
+    bundle.linux["readonlyPaths"] += ["/bin"] * 60
+    return ((dev / "null", dev / "link"),)
 
 
 def swapped_cwd(lab, bundle):
