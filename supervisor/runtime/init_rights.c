@@ -279,9 +279,11 @@ static uint64_t needed_after_joining(const struct plan *plan)
         set |= BIT(CAP_SYS_RESOURCE);
     if (process->scheduler.is_given || process->has_io_priority)
         set |= BIT(CAP_SYS_NICE);
-    if (process->has_terminal) /* a devpts may have a ptmx of mode 0 */
+    if (process->has_terminal) /* a devpts may have a ptmx of mode 0 (mount option ptmxmode) */
         set |= BIT(CAP_DAC_OVERRIDE);
-    return set | BIT(CAP_SYS_CHROOT);
+    if (plan->keeps_mount_namespace)
+        set |= BIT(CAP_SYS_CHROOT);
+    return set;
 }
 
 bool init_is_narrowed(const struct plan *plan)

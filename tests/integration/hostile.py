@@ -268,6 +268,7 @@ def attacker_is_removed():
     yield
     if compile_attacker.path:
         shutil.rmtree(os.path.dirname(compile_attacker.path))
+        compile_attacker.path = None  # each module that imports this fixture ends with it
 
 
 class Bundle:
