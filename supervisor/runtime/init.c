@@ -191,7 +191,8 @@ static void build_mounts(struct plan *plan)
 {
     uint32_t index = 0;
 
-    init_check(plan, STEP_PROPAGATION, part_mounts(plan->config), 0);
+    if (!plan_shares_mounts(plan))
+        init_check(plan, STEP_PROPAGATION, part_mounts(plan->config), 0);
     init_check(plan, STEP_ROOT, init_attach_root(plan), 0);
     int r = init_attach_mounts(plan, &index);
     init_check(plan, STEP_MOUNT, r, index);
@@ -210,6 +211,14 @@ static void build_mounts(struct plan *plan)
     init_check(plan, STEP_ROOT_FLAGS, init_finish_root(plan), 0);
 }
 
+/* Of a container that shares its mounts: the root of those is not the container's. */
+static int enter_shared_root(const struct plan *plan)
+{
+    if (!plan_shares_mounts(plan))
+        return 0;
+    return fchdir(plan->root_fd) < 0 || chroot(".") < 0 || chdir("/") < 0 ? -errno : 0;
+}
+
 static void build_world(struct plan *plan)
 {
     const struct config *config = plan->config;
@@ -220,6 +229,7 @@ static void build_world(struct plan *plan)
     init_check(plan, STEP_ROOT_IDS, become_root(plan), 0);
     init_check(plan, STEP_CGROUP_NAMESPACE, enter_cgroup_namespace(plan), 0);
     if (plan->is_exec) {
+        init_check(plan, STEP_PIVOT, enter_shared_root(plan), 0);
         init_check(plan, STEP_TERMINAL, init_open_terminal(plan), 0);
     } else {
         build_mounts(plan);

@@ -46,6 +46,12 @@ static int clone_root(const struct plan *plan)
     return dup3(root, plan->root_fd, O_CLOEXEC) < 0 ? -errno : 0;
 }
 
+/* Where the root is attached; the path is one of the runtime's namespace, and may not be there. */
+static const char *place_of_root(const struct plan *plan)
+{
+    return plan_shares_mounts(plan) ? plan->config->root_path : "/";
+}
+
 /*
  * On top of the old root: the path that every process can resolve, whoever owns what lies on the
  * way. The store of devices goes between the two, where no path leads: before Linux 6.15 only a
@@ -57,10 +63,10 @@ int init_attach_root(const struct plan *plan)
 
     if (r < 0)
         return r;
-    if (plan->device_fds &&
-        move_mount(plan->device_fds[DEVICE_STORE], "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+    if (plan->device_fds && move_mount(plan->device_fds[DEVICE_STORE], "", AT_FDCWD,
+                                       place_of_root(plan), MOVE_MOUNT_F_EMPTY_PATH) < 0)
         return -errno;
-    if (move_mount(plan->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+    if (move_mount(plan->root_fd, "", AT_FDCWD, place_of_root(plan), MOVE_MOUNT_F_EMPTY_PATH) < 0)
         return -errno;
     return 0;
 }
@@ -101,6 +107,8 @@ int init_change_root(const struct plan *plan)
 {
     if (fchdir(plan->root_fd) < 0)
         return -errno;
+    if (plan_shares_mounts(plan))
+        return chroot(".") < 0 || chdir("/") < 0 ? -errno : 0;
     if (plan->has_no_pivot)
         return change_root_in_place();
     int r = pivot_root_to(".", ".");

@@ -77,6 +77,15 @@ static int open_root_of_container(const struct plan *plan)
     return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* An exec enters it by this descriptor, where its namespaces do not lead to it. */
+static int open_shared_root(struct plan *plan, struct error *error)
+{
+    if (!plan->is_exec || !plan_shares_mounts(plan))
+        return 0;
+    plan->root_fd = open_root_of_container(plan);
+    return plan->root_fd < 0 ? error_sys(error, errno, "open the container's root") : 0;
+}
+
 /* Programs expect HOME; who does not set it gets that of the image's user, as with all runtimes. */
 static int add_home(struct plan *plan, struct error *error)
 {
@@ -231,8 +240,9 @@ static int connect_agent(struct plan *plan, struct error *error)
 int plan_prepare(struct plan *plan, struct error *error)
 {
     static int (*const steps[])(struct plan *, struct error *) = {
-        build_exec_paths,  open_proc,           build_sysctl_paths, open_hook_state,
-        plan_prepare_root, plan_prepare_mounts, connect_agent,      add_home,
+        build_exec_paths, open_proc,         build_sysctl_paths,
+        open_hook_state,  plan_prepare_root, plan_prepare_mounts,
+        open_shared_root, connect_agent,     add_home,
     };
     int r = 0;
 

@@ -205,6 +205,16 @@ static inline bool plan_needs_joining(const struct plan *plan)
     return plan->join_count > 0 || plan->time_offsets[0] || (plan->clone_flags & CLONE_NEWTIME);
 }
 
+/*
+ * Whether the mounts are those of others, too: nothing of theirs may change, so the root is
+ * attached at its own path and entered by chroot(2). pivot_root(2) would change the root of all of
+ * them.
+ */
+static inline bool plan_shares_mounts(const struct plan *plan)
+{
+    return plan->config->namespaces[NAMESPACE_MOUNT].path != NULL;
+}
+
 /* Whether the new process must wait until its parent has mapped its ids, or knows its pid. */
 static inline bool plan_waits_for_parent(const struct plan *plan)
 {
