@@ -215,7 +215,8 @@ class Runtime:
     def close(self):
         with contextlib.suppress(FileNotFoundError):
             for name in self.containers():
-                self.call("delete", "--force", name)
+                world.reap()  # a pid namespace ends with its last process, and orphans are ours
+                self.call("delete", "--force", "--", name)
         for process in self.processes:
             process.kill()
             process.wait(SECONDS)

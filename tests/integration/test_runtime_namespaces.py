@@ -23,10 +23,15 @@ def of(pid):
     return {kind: os.readlink(f"/proc/{pid}/ns/{file}") for kind, file in FILES.items()}
 
 
-def error(runtime, bundle):
+def create_error(runtime, bundle):
     bundle.write()
     message = runtime.bad("run", "-b", bundle.path, "x")
     assert runtime.log() == [("error", message)]
+    return message
+
+
+def error(runtime, bundle):
+    message = create_error(runtime, bundle)
     assert runtime.containers() == []
     return message.removeprefix("config.json: ")
 
@@ -125,6 +130,32 @@ def test_process_of_a_joined_pid_namespace_is_killed_alone(runtime):
     runtime.good("kill", first, "KILL")  # pid 1 takes the others along
     runtime.wait(third)
     runtime.wait(first)
+
+
+def test_mounts_of_others_stay_as_they_are(runtime):
+    """The root is attached at its path in the joined namespace; the root of who lives there is not changed."""
+    holder = runtime.holder("-m", "--propagation", "private")
+    bundle = runtime.bundle().namespace("mount", f"/proc/{holder}/ns/mnt")
+    (bundle.rootfs / "mark").write_text("the container's")
+    lines = set(open(f"/proc/{holder}/mountinfo"))
+    name = runtime.sleeper(bundle)
+    assert os.readlink(f"/proc/{runtime.pid(name)}/ns/mnt") == os.readlink(f"/proc/{holder}/ns/mnt")
+    assert runtime.inside(name, "cat /mark; ls -d /proc/1/fd; pwd") == "the container's/proc/1/fd\n/\n"
+    assert not os.path.exists(f"/proc/{holder}/root/mark") and os.path.exists(f"/proc/{holder}/root/usr/bin/env")
+    more = set(open(f"/proc/{holder}/mountinfo")) - lines
+    assert lines < set(open(f"/proc/{holder}/mountinfo"))
+    assert {line.split()[4].startswith(str(bundle.rootfs)) for line in more} == {True}
+    assert runtime.exec(name, "cat", "/mark").stdout == "the container's"
+
+
+def test_mounts_of_another_container_have_no_place_for_a_root(runtime):
+    first = runtime.bundle()
+    (first.rootfs / "mark").write_text("first")
+    name = runtime.sleeper(first)
+    before = runtime.inside(name, "cat /proc/self/mountinfo")
+    second = runtime.bundle().namespace("mount", f"/proc/{runtime.pid(name)}/ns/mnt")
+    assert create_error(runtime, second) == f"root.path {second.rootfs}: attach the root file system: No such file or directory"
+    assert runtime.inside(name, "cat /mark /proc/self/mountinfo") == "first" + before
 
 
 def test_user_and_network_joined_together(runtime):
