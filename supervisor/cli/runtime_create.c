@@ -200,7 +200,12 @@ static int make(struct runtime *runtime, const struct runtime_passed *passed, bo
     }
     if (r == 0)
         r = make_process(runtime, passed, listener, wants_terminal, creation, error);
-    return r < 0 ? r : record(runtime, creation, error);
+    if (r == 0)
+        r = record(runtime, creation, error);
+    if (r == 0)
+        runtime_log(RUNTIME_LOG_DEBUG, "process %d waits in cgroup %s", (int)state->process.pid,
+                    state->cgroup ? state->cgroup : "(the caller's)");
+    return r;
 }
 
 int runtime_creation_make(struct runtime *runtime, const char *id, bool with_socket,

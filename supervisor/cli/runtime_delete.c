@@ -41,6 +41,8 @@ int runtime_destroy(struct runtime_container *container, struct error *error)
     }
     if (r == 0)
         r = store_remove(&container->entry, error);
+    if (r == 0)
+        runtime_log(RUNTIME_LOG_DEBUG, "\"%s\" is removed", container->state.id);
     if (r == 0 && config)
         runtime_poststop(config, container->state.id);
     return r;

@@ -56,17 +56,22 @@ static int sub_path(const struct runtime *runtime, char *path, size_t size, stru
     for (size_t i = 0; i < list->count; i++) {
         const char *colon = strchr(list->items[i], ':');
         const char *part = colon ? colon + 1 : list->items[i];
-        while (*part == '/')
+        size_t length = strlen(part);
+        while (*part == '/') {
             part++;
-        if (i > 0 && strcmp(path + 1, part) != 0)
+            length--;
+        }
+        while (length > 0 && part[length - 1] == '/')
+            length--;
+        if (i > 0 && (strncmp(path, part, length) != 0 || path[length] != '\0'))
             return error_set(error, EINVAL,
                              "--cgroup \"%s\": every controller must get the same path",
                              list->items[i]);
-        if (snprintf(path, size, "/%s", part) >= (int)size)
+        if (length >= size)
             return error_sys(error, ENAMETOOLONG, "--cgroup %.64s", part);
+        memcpy(path, part, length);
+        path[length] = '\0';
     }
-    if (strcmp(path, "/") == 0)
-        path[0] = '\0';
     return 0;
 }
 
@@ -74,17 +79,22 @@ static int find_group(const struct runtime *runtime, struct execution *execution
                       struct error *error)
 {
     const struct store_state *state = &execution->container.state;
-    char path[PATH_MAX], whole[PATH_MAX];
+    struct runtime_cgroup *group = &execution->group;
+    struct cgroup *child;
+    char path[PATH_MAX];
     int r = sub_path(runtime, path, sizeof(path), error);
 
     if (r < 0 || (!state->cgroup && !*path))
         return r;
-    if (snprintf(whole, sizeof(whole), "%s%s", state->cgroup ? state->cgroup : "", path) >=
-        (int)sizeof(whole))
-        return error_sys(error, ENAMETOOLONG, "--cgroup %.64s", path);
-    struct store_state other = *state;
-    other.cgroup = whole;
-    return runtime_cgroup_find(&other, &execution->group, error);
+    r = runtime_cgroup_find(state, group, error);
+    if (r < 0 || !*path)
+        return r;
+    r = cgroup_open_child(group->cgroup, path, &child, error);
+    if (r == 0) {
+        cgroup_close(group->cgroup);
+        group->cgroup = child;
+    }
+    return r;
 }
 
 static int gather(struct runtime *runtime, int count, char **args, struct execution *execution,
@@ -156,6 +166,7 @@ static int execute(const struct runtime *runtime, const struct execution *execut
     if (r < 0)
         return r;
     runtime_log_warnings(made->warnings);
+    runtime_log(RUNTIME_LOG_DEBUG, "process %d runs", (int)made->pid);
     if (options->pidfd_socket && *options->pidfd_socket)
         r = runtime_send_pidfd(options->pidfd_socket, made->pidfd, "setns", error);
     if (r == 0 && options->pid_file && *options->pid_file)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/control.h"
 #include "supervisor/cli/runtime_verbs.h"
 
 static const char *const level_names[] = {
@@ -133,9 +134,7 @@ static void write_file(enum runtime_log_level level, const char *message)
 
     runtime_time_now(false, stamp);
     /* Made by jansson for the text form too: it quotes what a container may have put in. */
-    json_t *json = json_string(message);
-    if (!json)
-        json = json_string("(a message that is not UTF-8)");
+    json_t *json = control_text(message, strlen(message)); /* a bound may have cut a character */
     json_t *line = log_state.is_json ? json_pack("{s:s, s:O, s:s}", "level", level_names[level],
                                                  "msg", json, "time", stamp)
                                      : NULL;

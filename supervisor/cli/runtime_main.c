@@ -149,6 +149,7 @@ static int run_verb(struct runtime *runtime, const struct verb *verb, int at, in
         *error = log_error;
         return log_result;
     }
+    runtime_log(RUNTIME_LOG_DEBUG, "%s %s", verb->name, argc > at + first ? argv[at + first] : "");
     return verb->run(runtime, argc - at - first, argv + at + first, error);
 }
 

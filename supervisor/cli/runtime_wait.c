@@ -92,5 +92,7 @@ int runtime_wait(struct container *made, int signals, struct error *error)
         runtime_terminal_close(terminal);
     if (r < 0)
         return r;
+    runtime_log(RUNTIME_LOG_DEBUG, "process %d has ended with wait status 0x%x", (int)made->pid,
+                (unsigned)status);
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }

@@ -27,6 +27,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/control.h"
 #include "common/error.h"
 
 #define REQUEST_MAX  (256 * 1024)
@@ -75,11 +76,6 @@ static void cleanup_bus(sd_bus **bus)
 static void cleanup_message(sd_bus_message **message)
 {
     sd_bus_message_unref(*message);
-}
-
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
 }
 
 #define _cleanup_message_ _cleanup_(cleanup_message)
@@ -152,7 +148,6 @@ static int parse_request(const json_t *json, struct request *request, struct err
         .properties = json_object_get(json, "properties"),
         .is_user = json_is_true(json_object_get(json, "is_user")),
         .pid = (uint32_t)pid,
-        .end_ms = clock_monotonic_ms() + timeout,
     };
     size_t length = strlen(request->unit);
     if (length < 7 || length > 255 || strcmp(request->unit + length - 6, ".scope") != 0)
@@ -160,6 +155,7 @@ static int parse_request(const json_t *json, struct request *request, struct err
                          request->unit);
     if (timeout < 1 || timeout > TIMEOUT_MAX)
         return error_set(error, ERANGE, "timeout_ms: must be from 1 to %d", TIMEOUT_MAX);
+    request->end_ms = clock_monotonic_ms() + timeout;
     if (strcmp(request->action, "start") == 0 && (pid < 1 || pid > INT32_MAX || !*request->slice))
         return error_set(error, EINVAL, "start: needs a pid and a slice");
     return check_properties(request->properties, error);
@@ -496,7 +492,7 @@ static int run(const json_t *json, json_t **answer, struct error *error)
 
 int main(void)
 {
-    _cleanup_(cleanup_json) json_t *request = NULL, *answer = NULL, *whole = NULL;
+    _cleanup_json_ json_t *request = NULL, *answer = NULL, *whole = NULL;
     struct error error = ERROR_INIT;
 
     signal(SIGPIPE, SIG_IGN); /* the runtime may have gone; the exit status is enough then */
@@ -508,7 +504,7 @@ int main(void)
     else if (r == 0)
         whole = json_pack("{s:{}}", "ok");
     else
-        whole = json_pack("{s:s}", "error", error.message);
+        whole = json_pack("{s:o}", "error", control_text(error.message, strlen(error.message)));
     if (!whole || json_dumpf(whole, stdout, JSON_COMPACT) < 0 || fflush(stdout) != 0)
         return EXIT_FAILURE;
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

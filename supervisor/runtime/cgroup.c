@@ -390,6 +390,28 @@ int cgroup_open(struct cgroup_driver *driver, const char *path, struct cgroup **
     return 0;
 }
 
+int cgroup_open_child(const struct cgroup *parent, const char *name, struct cgroup **out,
+                      struct error *error)
+{
+    char path[PATH_MAX];
+
+    *out = NULL;
+    if (snprintf(path, sizeof(path), "%s/%s", parent->path, name) >= (int)sizeof(path))
+        return error_sys(error, ENAMETOOLONG, "cgroup %s", parent->path);
+    int r = cgroup_open(parent->driver, path, out, error);
+    for (size_t i = 0; r == 0 && i < parent->driver->count; i++) {
+        int *directory = &(*out)->directories[i];
+        if (*directory >= 0 || parent->directories[i] < 0)
+            continue;
+        *directory = openat(parent->directories[i], ".", CGROUP_DIRECTORY_FLAGS);
+        if (*directory < 0)
+            r = error_sys(error, errno, "open cgroup %s", parent->path);
+    }
+    if (r < 0)
+        cgroup_close(steal_ptr(*out));
+    return r;
+}
+
 void cgroup_close(struct cgroup *cgroup)
 {
     if (!cgroup)

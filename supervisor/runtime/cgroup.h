@@ -210,6 +210,12 @@ bool cgroup_is_new(const struct cgroup *cgroup);
 /* Opens a group that exists in at least one hierarchy; -ENOENT if in none. */
 int cgroup_open(struct cgroup_driver *driver, const char *path, struct cgroup **cgroup,
                 struct error *error);
+/*
+ * Opens the group `name` ("a/b") below another, and in hierarchies that do not have it the other
+ * itself: whoever enters stays within all limits of the parent. -ENOENT if none has it.
+ */
+int cgroup_open_child(const struct cgroup *parent, const char *name, struct cgroup **cgroup,
+                      struct error *error);
 /* Releases the handle; the group stays. NULL is harmless. */
 void cgroup_close(struct cgroup *cgroup);
 

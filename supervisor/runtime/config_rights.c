@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,6 +27,8 @@ __attribute__((format(printf, 2, 3))) static void note(struct config_process *pr
     va_start(args, format);
     vsnprintf(line, sizeof(line), format, args);
     va_end(args);
+    for (char *c = line; *c; c++) /* a name with a line feed must not make a line of its own */
+        *c = iscntrl((unsigned char)*c) ? '?' : *c;
     if (strstr(process->notes, line) || used + strlen(line) + 2 > sizeof(process->notes))
         return;
     snprintf(process->notes + used, sizeof(process->notes) - used, "%s%s", used ? "\n" : "", line);

@@ -77,18 +77,22 @@ static int open_joins(struct plan *plan, struct error *error)
     return 0;
 }
 
-/* A mount namespace is neither made nor joined: the container stays in the runtime's. */
+/*
+ * A mount namespace that is not new is that of others too: the runtime's, or the one that is
+ * joined. The container stays in it, and changes nothing of it (init_leave.c).
+ */
 static int keep_mount_namespace(struct plan *plan, struct error *error)
 {
-    plan->mount_namespace_fd = -1;
+    int fd = -1;
+
     plan->keeps_mount_namespace = !(plan->clone_flags & CLONE_NEWNS);
-    for (size_t i = 0; i < plan->join_count; i++)
-        if (plan->joins[i].flag == CLONE_NEWNS)
-            plan->keeps_mount_namespace = false;
     if (!plan->keeps_mount_namespace)
         return 0;
-    plan->mount_namespace_fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-    return plan->mount_namespace_fd < 0 ? error_sys(error, errno, "open /proc/self/ns/mnt") : 0;
+    for (size_t i = 0; i < plan->join_count; i++)
+        if (plan->joins[i].flag == CLONE_NEWNS)
+            fd = fcntl(plan->joins[i].fd, F_DUPFD_CLOEXEC, 3);
+    plan->mount_namespace_fd = fd >= 0 ? fd : open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    return plan->mount_namespace_fd < 0 ? error_sys(error, errno, "open the mount namespace") : 0;
 }
 
 static void close_joins(struct plan *plan)
@@ -193,8 +197,6 @@ int container_create(const struct container_request *request, struct container *
     struct plan plan;
 
     *container = (struct container)CONTAINER_INIT;
-    if (request->config->process && request->config->process->notes[0])
-        container_warn(container, request->config->process->notes);
     int r = fill_plan(request, &plan, error);
     if (r == 0)
         r = plan_prepare(&plan, error);

@@ -46,7 +46,7 @@ static int fill_plan(const struct exec_request *request, struct plan *plan, stru
         .has_new_keyring = true,
         .joins = {{request->pidfd, flags}},
         .join_count = flags ? 1 : 0,
-        .keeps_mount_namespace = !(flags & CLONE_NEWNS),
+        .keeps_mount_namespace = !(config_new_namespaces(config) & CLONE_NEWNS),
         .mount_namespace_fd = -1,
         .pid = request->pid,
         .cgroup_fd = request->cgroup ? cgroup_clone_fd(request->cgroup) : -1,
@@ -88,8 +88,6 @@ int container_exec(const struct exec_request *request, struct container *contain
     struct plan plan;
 
     *container = (struct container)CONTAINER_INIT;
-    if (request->process->notes[0])
-        container_warn(container, request->process->notes);
     int r = fill_plan(request, &plan, error);
     if (r == 0)
         r = plan_prepare(&plan, error);

@@ -39,6 +39,15 @@ int init_open_terminal(struct plan *plan);
 /* Everything that gives rights up, in the one order that works. What may still be needed for the
  * seccomp filter goes with exec(2), which computes the capabilities anew. */
 void init_give_up_rights(struct plan *plan);
+/*
+ * A container without a user namespace whose processes have CAP_SYS_PTRACE sees the process of an
+ * exec, dumpable or not, as soon as that is in its pid namespace, and may do with its rights what
+ * it likes (CVE-2016-9962). So an exec leaves behind before what neither the program nor the steps
+ * on its way have a use for. For the process that joins; does nothing for a container's first one.
+ */
+void init_narrow_rights(const struct plan *plan);
+/* Whether that was done before this process was made. */
+bool init_is_narrowed(const struct plan *plan);
 /* The label that exec(2) shall take on: SELinux, AppArmor. */
 int init_set_label(const struct plan *plan);
 /* The filter, and its listener to the agent. */

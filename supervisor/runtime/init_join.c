@@ -81,6 +81,7 @@ void init_join_run(const struct plan *plan)
     int r = join_namespaces(plan, &index);
     init_check(plan, STEP_JOIN, r, index);
     init_check(plan, STEP_TIME_OFFSETS, set_clocks(plan), 0);
+    init_narrow_rights(plan);
     pid_t pid = clone_process(flags | CLONE_PARENT, -1, NULL);
     if (pid == 0)
         init_run(plan);

@@ -2,7 +2,8 @@
 
 /*
  * A container without a mount namespace of its own (config-linux.md, "Namespaces": a type that is
- * not listed MUST be inherited). Its mounts must not become the host's even so. They are therefore
+ * not listed MUST be inherited), or in one that it joins. Its mounts must not become those of the
+ * others there, and pivot_root(2) would change the root of all of them. They are therefore
  * built in a mount namespace that lasts as long as the building, copied from there as a detached
  * tree, and the process goes back and changes its root into that tree. When the descriptor of the
  * tree is closed the kernel takes it out of its anonymous namespace and leaves it connected

@@ -4,11 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
-#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -22,38 +19,27 @@ static bool is_missing(int r)
     return r == -ENOENT || r == -ENOTDIR;
 }
 
-/* File systems of the kernel's whose files the paths of the config are meant to protect. */
-static const struct {
-    const char *top, *type;
-    long magic;
-} kernel_mounts[] = {
-    {"/proc", "proc", PROC_SUPER_MAGIC},
-    {"/sys", "sysfs", SYSFS_MAGIC},
-};
-
-static bool has_mount(const struct config *config, const char *top, const char *type)
-{
-    for (size_t i = 0; i < config->mount_count; i++)
-        if (mounts_path_is(config->mounts[i].destination, top) && config->mounts[i].type &&
-            strcmp(config->mounts[i].type, type) == 0)
-            return true;
-    return false;
-}
-
 /*
- * Whoever writes to the root file system may call /proc another name just now, and the old one
- * again when the path was found missing: then nothing would be masked. So the procfs proves to be
- * one before anything is looked for in it. -ESTALE: it is not there.
+ * The procfs or sysfs that a path lies in by its text, as it was mounted, or -1. Whoever writes to
+ * the root file system may call /proc another name just now, and the old one again when the path
+ * was found missing: so nothing is looked for by the name of /proc once it is mounted.
  */
-static int open_in_kernel(const struct plan *plan, size_t i, const char *rest)
+static int kernel_mount(const struct plan *plan, const char *path, const char **rest)
 {
-    struct statfs fs;
-    _cleanup_close_ int top =
-        open_in_root_nofollow(plan->root_fd, kernel_mounts[i].top, O_PATH | O_DIRECTORY, 0);
+    const struct planned_mount *found = NULL;
 
-    if (top < 0 || fstatfs(top, &fs) < 0 || fs.f_type != kernel_mounts[i].magic)
-        return -ESTALE;
-    return open_beneath(top, rest, O_PATH, 0);
+    for (size_t i = 0; i < plan->config->mount_count; i++) {
+        const struct planned_mount *planned = &plan->mounts[i];
+        const char *behind = mounts_path_behind(path, planned->mount->destination);
+        if (behind && *behind && planned->is_kernel) {
+            found = planned;
+            *rest = behind;
+        } else if (found && !planned->mount->is_remount &&
+                   mounts_path_behind(found->mount->destination, planned->mount->destination)) {
+            found = NULL; /* covered */
+        }
+    }
+    return found ? found->fd : -1;
 }
 
 /*
@@ -62,13 +48,11 @@ static int open_in_kernel(const struct plan *plan, size_t i, const char *rest)
  */
 static int open_path(const struct plan *plan, const char *path)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(kernel_mounts); i++) {
-        const char *rest = mounts_path_behind(path, kernel_mounts[i].top);
-        if (rest && *rest && !mounts_path_climbs(path) &&
-            has_mount(plan->config, kernel_mounts[i].top, kernel_mounts[i].type))
-            return open_in_kernel(plan, i, rest);
-    }
-    return open_in_root(plan->root_fd, path, O_PATH, 0);
+    const char *rest;
+    int top = mounts_path_climbs(path) ? -1 : kernel_mount(plan, path, &rest);
+
+    return top >= 0 ? open_beneath(top, rest, O_PATH, 0)
+                    : open_in_root(plan->root_fd, path, O_PATH, 0);
 }
 
 static int make_read_only(int target)

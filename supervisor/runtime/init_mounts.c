@@ -147,8 +147,9 @@ bool mounts_needs_label(const struct config *config)
  * procfs and sysfs of namespaces that are not ours cannot be mounted from a user namespace. What
  * the host shows of them is bound instead: a sysfs only to be read.
  */
-static int bind_host(const struct plan *plan, const struct config_mount *mount, int target)
+static int bind_host(const struct plan *plan, struct planned_mount *planned, int target)
 {
+    const struct config_mount *mount = planned->mount;
     const struct config_namespace *namespaces = plan->config->namespaces;
     bool is_sys = strcmp(mount->type, "sysfs") == 0;
     bool is_proc = strcmp(mount->type, "proc") == 0;
@@ -163,7 +164,11 @@ static int bind_host(const struct plan *plan, const struct config_mount *mount, 
     int r = fd < 0 ? fd : mount_change(fd, 1, 0, 0, MS_PRIVATE, -1);
     if (r == 0)
         r = mount_restrict(fd, 1, mount->attributes | (is_sys ? MOUNT_ATTR_RDONLY : 0), 0);
-    return r < 0 ? r : mount_attach(fd, target);
+    if (r == 0)
+        r = mount_attach(fd, target);
+    if (r == 0)
+        planned->fd = steal_fd(&fd);
+    return r;
 }
 
 /* A file system whose mount is still wanted afterwards, or has more asked of it than mount(2) can.
@@ -187,7 +192,7 @@ static int attach_detached(struct planned_mount *planned, const char *source, co
         r = mount_change(fd, 0, 0, 0, mount->propagation, -1);
     if (r == 0)
         r = mount_attach(fd, target);
-    if (r == 0 && planned->is_read_only_late)
+    if (r == 0 && (planned->is_read_only_late || planned->is_kernel))
         planned->fd = steal_fd(&fd);
     return r;
 }
@@ -214,13 +219,13 @@ static int attach_new(const struct plan *plan, struct planned_mount *planned, in
         return r;
     /* What is mounted below a private or slave root is private anyhow. */
     bool is_simple = !(mount->propagation & ~(uint64_t)MS_PRIVATE) && !mount->tree_attributes &&
-                     !mount->tree_cleared && !mount->has_tmpcopyup &&
+                     !mount->tree_cleared && !mount->has_tmpcopyup && !planned->is_kernel &&
                      !(is_tmpfs && (mount->attributes & MOUNT_ATTR_RDONLY));
     if (is_simple && fchdir(target) == 0)
         r = mount_here(".", mount->type, source, data, mount->super_flags, mount->attributes);
     else
         r = attach_detached(planned, source, data, target);
-    return r == -EPERM || r == -EBUSY ? bind_host(plan, mount, target) : r;
+    return r == -EPERM || r == -EBUSY ? bind_host(plan, planned, target) : r;
 }
 
 /* ---- changes of what is mounted already ---- */
@@ -294,17 +299,17 @@ static int attach_made(struct planned_mount *planned, int target)
 static int attach_one(const struct plan *plan, struct planned_mount *planned)
 {
     const struct config_mount *mount = planned->mount;
-    bool is_kernel = !mount->is_bind && mount->type &&
-                     (strcmp(mount->type, "proc") == 0 || strcmp(mount->type, "sysfs") == 0);
     bool was_missing = false;
 
     if (mount->is_remount || (!mount->is_bind && !mount->type))
         return change_one(plan, mount);
+    planned->is_kernel =
+        !mount->is_bind && (strcmp(mount->type, "proc") == 0 || strcmp(mount->type, "sysfs") == 0);
     int r = make_detached(plan, planned);
     if (r < 0)
         return r;
-    _cleanup_close_ int target = init_open_target(plan->root_fd, mount->destination,
-                                                  planned->is_file, !is_kernel, &was_missing);
+    _cleanup_close_ int target = init_open_target(
+        plan->root_fd, mount->destination, planned->is_file, !planned->is_kernel, &was_missing);
     if (target < 0)
         return target;
     if (planned->is_cgroup)

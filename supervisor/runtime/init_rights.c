@@ -267,6 +267,50 @@ static int set_capabilities(const struct plan *plan)
     return r;
 }
 
+#define BIT(capability) (UINT64_C(1) << (capability))
+
+/* What the steps between joining and exec may take, beyond what the program may have. */
+static uint64_t needed_after_joining(const struct plan *plan)
+{
+    const struct config_process *process = plan->process;
+    uint64_t set = BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_CHOWN) | needed_for_filter(plan);
+
+    if (process->rlimit_count > 0)
+        set |= BIT(CAP_SYS_RESOURCE);
+    if (process->scheduler.is_given || process->has_io_priority)
+        set |= BIT(CAP_SYS_NICE);
+    if (process->has_terminal) /* a devpts may have a ptmx of mode 0 (mount option ptmxmode) */
+        set |= BIT(CAP_DAC_OVERRIDE);
+    if (plan->keeps_mount_namespace)
+        set |= BIT(CAP_SYS_CHROOT);
+    return set;
+}
+
+bool init_is_narrowed(const struct plan *plan)
+{
+    return plan->is_exec && plan->process && plan_needs_joining(plan);
+}
+
+void init_narrow_rights(const struct plan *plan)
+{
+    uint32_t index = 0;
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {0};
+
+    if (!init_is_narrowed(plan))
+        return;
+    int r = drop_bounding_set(plan, &index);
+    init_check(plan, STEP_BOUNDING_SET, r, index);
+    const struct config_capabilities *asked = &plan->process->capabilities;
+    uint64_t keep = asked->bounding | asked->permitted | asked->effective | asked->inheritable |
+                    asked->ambient | needed_after_joining(plan);
+    r = syscall(SYS_capget, &header, data) < 0 ? -errno : 0;
+    keep &= data[0].permitted | ((uint64_t)data[1].permitted << 32);
+    if (r == 0)
+        r = capabilities_set(keep, keep, 0);
+    init_check(plan, STEP_CAPABILITIES, r, 0);
+}
+
 /* chdir(2) as the user, and proof that we are inside the new root (CVE-2024-21626). */
 static int enter_cwd(const struct config_process *process)
 {
@@ -301,7 +345,7 @@ void init_give_up_rights(struct plan *plan)
         return;
     own_pipes(process);
     set_uses(plan);
-    int r = drop_bounding_set(plan, &index);
+    int r = init_is_narrowed(plan) ? 0 : drop_bounding_set(plan, &index);
     init_check(plan, STEP_BOUNDING_SET, r, index);
     init_check(plan, STEP_USER, become_user(process), 0);
     init_check(plan, STEP_CAPABILITIES, set_capabilities(plan), 0);

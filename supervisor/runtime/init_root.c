@@ -47,19 +47,28 @@ static int clone_root(const struct plan *plan)
     return dup3(root, plan->root_fd, O_CLOEXEC) < 0 ? -errno : 0;
 }
 
+static int attach_at(int mount, int place)
+{
+    if (place >= 0)
+        return mount_attach(mount, place);
+    return move_mount(mount, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
 /*
- * The shelf goes between the old root and the new one, where no path leads, and what the parent
- * made stands on it until its turn comes: only a mount that is attached can be copied (a detached
- * one since Linux 6.15, and only where it was made). All of it goes away with the old root.
+ * The shelf goes beneath the new root, where no path leads, and what the parent made stands on it
+ * until its turn comes: only a mount that is attached can be copied (a detached one since Linux
+ * 6.15, and only where it was made). All of it goes away with the old root.
  */
-static int attach_shelf(const struct plan *plan)
+static int attach_shelf(const struct plan *plan, int place)
 {
     char name[SHELF_NAME_SIZE];
 
     if (!plan->shelf)
         return 0;
-    if (move_mount(*plan->shelf, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-        return -errno;
+    plan->shelf[SHELF_IS_ON_TOP] = place < 0;
+    int r = attach_at(*plan->shelf, place);
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < plan->config->mount_count; i++) {
         if (!plan->mounts[i].is_shelved)
             continue;
@@ -83,20 +92,28 @@ static void open_sources(const struct plan *plan)
     }
 }
 
-/* On top of the old root: the path that every process can resolve, whoever owns what lies on the
- * way. */
+/*
+ * Hooks that run before the root is changed look for it, and mount things, at root.path. Else the
+ * place is the old root itself: the path that every process can resolve, whoever owns what lies on
+ * the way.
+ */
+static int open_place(const struct config *config)
+{
+    size_t count = config->hooks[HOOK_PRESTART].count + config->hooks[HOOK_CREATE_RUNTIME].count +
+                   config->hooks[HOOK_CREATE_CONTAINER].count;
+
+    return count == 0 ? -1 : open(config->root_path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 int init_attach_root(const struct plan *plan)
 {
     int r = plan->has_late_mounts ? clone_root(plan) : 0;
+    _cleanup_close_ int place = open_place(plan->config);
 
     open_sources(plan);
     if (r == 0)
-        r = attach_shelf(plan);
-    if (r < 0)
-        return r;
-    if (move_mount(plan->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-        return -errno;
-    return 0;
+        r = attach_shelf(plan, place);
+    return r < 0 ? r : attach_at(plan->root_fd, place);
 }
 
 int init_open_in_root(const struct plan *plan, const char *path, int flags)
@@ -116,13 +133,16 @@ static int hide(const char *path)
     return mount("none", path, "tmpfs", MS_RDONLY, "size=0") < 0 ? -errno : 0;
 }
 
-static int change_root_in_place(void)
+static int change_root_in_place(const struct plan *plan)
 {
     int r = hide("/proc");
 
     if (r == 0)
         r = hide("/sys");
     if (r < 0)
+        return r;
+    r = attach_at(plan->root_fd, -1);
+    if (r < 0 && r != -ELOOP) /* ELOOP: it lies there already */
         return r;
     return chroot(".") < 0 || chdir("/") < 0 ? -errno : 0;
 }
@@ -143,19 +163,19 @@ static int check_topmost(const struct plan *plan)
 
 /*
  * pivot_root(2), "pivot_root(".", ".")": the old root ends up stacked on the new one and is
- * detached from there, so no directory of the image is needed to hold it. The shelf, where there is
- * one, is still stacked on the old root and goes first.
+ * detached from there, so no directory of the image is needed to hold it. A shelf that is still
+ * stacked on the old root goes first.
  */
 int init_change_root(const struct plan *plan)
 {
     if (fchdir(plan->root_fd) < 0)
         return -errno;
     if (plan->has_no_pivot)
-        return change_root_in_place();
+        return change_root_in_place(plan);
     int r = pivot_root_to(".", ".");
     if (r < 0)
         return r;
-    if (plan->shelf && umount2(".", MNT_DETACH) < 0)
+    if (plan->shelf && plan->shelf[SHELF_IS_ON_TOP] && umount2(".", MNT_DETACH) < 0)
         return -errno;
     if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
         return -errno;

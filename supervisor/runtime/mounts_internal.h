@@ -25,6 +25,7 @@
 
 /* On plan->shelf: devices to be bound, by their index, "null", and mounts' places, "m" and index.
  */
+#define SHELF_IS_ON_TOP 1 /* plan->shelf[1]: it was put on the old root (init_root.c) */
 #define SHELF_NULL      "null"
 #define SHELF_NAME_SIZE 24
 

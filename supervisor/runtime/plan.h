@@ -39,6 +39,7 @@ struct planned_mount {
     bool is_own_dev; /* it is the tmpfs of /dev, filled with devices by the runtime */
     bool is_file;    /* the mount point is a file */
     bool is_cgroup;
+    bool is_kernel; /* it is a procfs or sysfs, and fd stays open for the paths that lie in it */
     bool is_read_only_late; /* it becomes so in init_finish_root(); fd stays open until then */
 };
 
@@ -174,7 +175,8 @@ int plan_explain(const struct plan *plan, const struct plan_report *report, stru
 /* Makes root_fd: a detached copy of the root file system with its attributes, no device works in
  * it. */
 int plan_prepare_root(struct plan *plan, struct error *error);
-/* Makes all mounts that the parent must make (binds, /dev, idmapped ones, tmpcopyup). */
+/* Checks where mounts go, and makes those that the parent must make: binds and /dev of a container
+ * with a user namespace, idmapped ones, those that follow the host's, devices. */
 int plan_prepare_mounts(struct plan *plan, struct error *error);
 void plan_release_mounts(struct plan *plan);
 /* The sentences of STEP_ROOT, STEP_MOUNT, STEP_DEVICE, STEP_READ_ONLY, STEP_MASK, STEP_PIVOT,
@@ -184,7 +186,8 @@ int plan_explain_mounts(const struct plan *plan, const struct plan_report *repor
 
 /* ---- the mounts: in the new process, system calls only; 0 or -errno, with *index set ---- */
 
-/* Attaches root_fd on top of the old root, so that the old one is still what paths begin at. */
+/* Attaches root_fd at root.path if hooks look for it there, else on top of the old root; the old
+ * one is still what paths begin at (but for ".." at its top, which leads into what lies there). */
 int init_attach_root(const struct plan *plan);
 /* Attaches everything below root_fd. */
 int init_attach_mounts(const struct plan *plan, uint32_t *index);

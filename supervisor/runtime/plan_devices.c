@@ -386,7 +386,7 @@ int plan_prepare_shelf(struct plan *plan, struct error *error)
     umask(mask);
     if (r < 0 || (!plan->has_shelf_nodes && !needs_places(plan)))
         return r;
-    plan->shelf = malloc(sizeof(int));
+    plan->shelf = calloc(2, sizeof(int));
     if (!plan->shelf)
         return error_sys(error, ENOMEM, "mounts");
     *plan->shelf = steal_fd(&shelf);

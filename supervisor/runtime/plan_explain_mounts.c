@@ -3,8 +3,6 @@
 /* What the steps of the mounts say when they fail. */
 
 #include <errno.h>
-#include <limits.h>
-#include <stdio.h>
 #include <sys/mount.h>
 
 #include "common/cleanup.h"
@@ -126,19 +124,6 @@ int plan_explain_device(const struct config *config, uint32_t index, int errnum,
     }
 }
 
-static int explain_path(const char *format, const char *path, int errnum, struct error *error)
-{
-    char doing[PATH_MAX + 32];
-
-    snprintf(doing, sizeof(doing), format, path);
-    if (errnum == ESTALE)
-        return error_set(error, errnum,
-                         "%s: the file system of the kernel above it is not where it was mounted; "
-                         "somebody changes the root file system",
-                         doing);
-    return error_sys(error, errnum, "%s", doing);
-}
-
 int plan_explain_mounts(const struct plan *plan, const struct plan_report *report,
                         struct error *error)
 {
@@ -153,10 +138,10 @@ int plan_explain_mounts(const struct plan *plan, const struct plan_report *repor
     case STEP_DEVICE:
         return plan_explain_device(config, report->index, errnum, error);
     case STEP_READ_ONLY:
-        return explain_path("make %s read-only", config->read_only_paths[report->index], errnum,
-                            error);
+        return error_sys(error, errnum, "make %s read-only",
+                         config->read_only_paths[report->index]);
     case STEP_MASK:
-        return explain_path("mask %s", config->masked_paths[report->index], errnum, error);
+        return error_sys(error, errnum, "mask %s", config->masked_paths[report->index]);
     default:
         return explain_root(plan, report->step, errnum, error);
     }

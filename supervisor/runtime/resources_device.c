@@ -221,7 +221,6 @@ int resources_allow_default_devices(struct cgroup_resources *resources, struct e
         {true, 'c', 5, 0, "rwm"},    /* tty */
         {true, 'c', 5, 2, "rwm"},    /* ptmx */
         {true, 'c', 136, -1, "rwm"}, /* pts */
-        {true, 'c', 10, 200, "rwm"}, /* net/tun */
     };
     size_t own = resources->device_count, first = own ? own : 1;
     size_t total = first + ARRAY_LENGTH(defaults);

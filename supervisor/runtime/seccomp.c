@@ -53,7 +53,7 @@ static int read_head(const json_t *profile, struct seccomp_head *head,
     };
 
     int r = config_read_object(profile, "linux.seccomp", keys, error);
-    if (r == 0 && number < 0 && json_is_integer(json_object_get(profile, "defaultErrnoRet")))
+    if (r == 0 && number < 0 && config_has(profile, "defaultErrnoRet"))
         r = config_check_range("linux.seccomp.defaultErrnoRet", number, 0, INT64_MAX, error);
     if (r == 0)
         r = seccomp_action_find(default_name, number,

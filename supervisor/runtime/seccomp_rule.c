@@ -33,7 +33,6 @@ static int read_condition(const json_t *object, const char *rule_path, size_t po
         {"op", CONFIG_STRING, &op, true},
         {NULL, 0, NULL, false},
     };
-    const json_t *two = json_object_get(object, "valueTwo");
 
     snprintf(path, sizeof(path), "%s.args[%zu]", rule_path, position);
     int r = config_read_object(object, path, keys, error);
@@ -44,8 +43,8 @@ static int read_condition(const json_t *object, const char *rule_path, size_t po
     if (r == 0)
         r = config_read_uint64(json_object_get(object, "value"), part, &value, error);
     snprintf(part, sizeof(part), "%s.valueTwo", path);
-    if (r == 0 && two && !json_is_null(two))
-        r = config_read_uint64(two, part, &value_two, error);
+    if (r == 0 && config_has(object, "valueTwo"))
+        r = config_read_uint64(json_object_get(object, "valueTwo"), part, &value_two, error);
     snprintf(part, sizeof(part), "%s.op", path);
     if (r == 0)
         r = seccomp_operator_find(op, part, &compare, error);
@@ -127,7 +126,7 @@ int seccomp_rule_read(const json_t *object, size_t index, struct seccomp_rule *r
     make_path(path, index);
     int r = config_read_object(object, path, keys, error);
     snprintf(part, sizeof(part), "%s.errnoRet", path);
-    if (r == 0 && number < 0 && json_is_integer(json_object_get(object, "errnoRet")))
+    if (r == 0 && number < 0 && config_has(object, "errnoRet"))
         r = config_check_range(part, number, 0, INT64_MAX, error);
     snprintf(part, sizeof(part), "%s.%s", path, number >= 0 ? "errnoRet" : "action");
     if (r == 0)

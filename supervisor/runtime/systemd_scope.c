@@ -15,6 +15,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/control.h"
 
 #define ANSWER_MAX     65536
 #define DEFAULT_PREFIX "container-runtime"
@@ -22,12 +23,6 @@
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@" /* systemd.unit(5) */
 
 extern char **environ;
-
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
-}
-#define _cleanup_json_ _cleanup_(cleanup_json)
 
 /* ---- names ---- */
 
@@ -183,7 +178,8 @@ static int parse_answer(const char *text, size_t length, json_t **ok, struct err
     *ok = json_incref(json_object_get(answer, "ok"));
     if (*ok)
         return 0;
-    return error_set(error, EIO, "%s", failure ? failure : "the program gave no answer");
+    return error_set(error, EIO, "%s",
+                     failure && *failure ? failure : "the program gave no answer");
 }
 
 static int ask(const struct systemd_helper *helper, const json_t *request, json_t **ok,

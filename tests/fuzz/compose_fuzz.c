@@ -50,8 +50,10 @@ static void compile(const struct service_spec *service)
     }
     if (config_read(json, NULL, &config, &error) < 0)
         check(0);
-    check(config->no_new_privileges && config->seccomp && config->uid_map_count == 1);
-    check((config->capabilities.bounding == 0) == (service->cap_add == NULL || !*service->cap_add));
+    const struct config_process *process = config->process;
+    check(process->no_new_privileges && config->seccomp && config->uid_map_count == 1);
+    check((process->capabilities.bounding == 0) ==
+          (service->cap_add == NULL || !*service->cap_add));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

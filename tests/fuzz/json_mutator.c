@@ -94,7 +94,8 @@ static json_t *odd_value(struct tree *tree)
         010000,
     };
     static const char *const strings[] = {
-        "", "/", ".", "..", "/proc/self/fd/3", "a:b,c=d", "%s%n", "-1", "0x10", "+0", "4294967296",
+        "",     "/",  ".",    "..", "/proc/self/fd/3", "a:b,c=d",
+        "%s%n", "-1", "0x10", "+0", "4294967296",      "18446744073709551615",
     };
 
     switch (pick(tree, 8)) {

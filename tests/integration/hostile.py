@@ -72,6 +72,21 @@ static int race(int count, char **arguments)
     return done > 1000 ? 0 : 1;
 }
 
+/* Capabilities only become fewer, so these are the most that a process has from here on. */
+static void look_at_rights(const char *pid)
+{
+    char path[64], line[256];
+    snprintf(path, sizeof(path), "/proc/%.20s/status", pid);
+    FILE *status = fopen(path, "r");
+    while (status && fgets(line, sizeof(line), status))
+        if (strncmp(line, "CapPrm", 6) == 0 || strncmp(line, "CapBnd", 6) == 0) {
+            line[strcspn(line, "\n")] = 0;
+            tell("rights", line);
+        }
+    if (status)
+        fclose(status);
+}
+
 /* What can be learnt of a process that may not have executed its program yet. */
 static void look_at(const char *pid, const char *program)
 {
@@ -117,6 +132,7 @@ static void look_at(const char *pid, const char *program)
     }
     if (fds)
         closedir(fds);
+    look_at_rights(pid);
     snprintf(path, sizeof(path), "/proc/%s/exe", pid);
     ssize_t n = readlink(path, exe, sizeof(exe) - 1);
     exe[n < 0 ? 0 : n] = 0;
@@ -252,6 +268,7 @@ def attacker_is_removed():
     yield
     if compile_attacker.path:
         shutil.rmtree(os.path.dirname(compile_attacker.path))
+        compile_attacker.path = None  # each module that imports this fixture ends with it
 
 
 class Bundle:

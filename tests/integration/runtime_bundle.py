@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import world
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = Path(os.environ.get("BUILD", ROOT / "build")).resolve() / "container-runtime"
@@ -189,7 +190,8 @@ class Runtime:
         return self.state(name)["pid"]
 
     def wait(self, name, status="stopped"):
-        wait_for(lambda: self.state(name)["status"] == status, f"{name} to be {status}")
+        """Reaps on the way: a pid namespace ends with its last process, and orphans are ours."""
+        wait_for(lambda: world.reap() or self.state(name)["status"] == status, f"{name} to be {status}")
 
     def delete(self, name, *flags):
         self.good("delete", *flags, name)
@@ -213,7 +215,8 @@ class Runtime:
     def close(self):
         with contextlib.suppress(FileNotFoundError):
             for name in self.containers():
-                self.call("delete", "--force", name)
+                world.reap()  # a pid namespace ends with its last process, and orphans are ours
+                self.call("delete", "--force", "--", name)
         for process in self.processes:
             process.kill()
             process.wait(SECONDS)
@@ -224,14 +227,12 @@ class Runtime:
 
     def holder(self, *flags):
         """The pid of a process in new namespaces of unshare(1)'s flags."""
-        ready, told = os.pipe()
-        process = subprocess.Popen(["unshare", "--kill-child", *flags, "sh", "-c", f"echo >&{told}; exec sleep 1000"],
-                                   pass_fds=[told], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        os.close(told)
-        assert os.read(ready, 1), "unshare failed"
-        os.close(ready)
+        kill = ["--kill-child"] if "-pf" in flags else []
+        process = subprocess.Popen(["unshare", *kill, *flags, "sh", "-c", "echo; exec sleep 1000"],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.processes.append(process)
+        with process.stdout:
+            assert process.stdout.read(1), "unshare failed"
         return process.pid
 
 

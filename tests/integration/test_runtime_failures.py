@@ -119,6 +119,10 @@ def test_the_log_is_what_engines_read(bundle):
     assert "--log-format" in bundle.fails("--log", text, "--log-format", "xml", "list")
     assert "--log-level" in bundle.fails("--log-level", "loud", "list")
     assert "open the log" in bundle.fails("--log", "/nonesuch/log", "list")
+    bundle.set(["true"])
+    bundle.ok("--log", bundle.log, "--log-format", "json", "--debug", "run", "c")
+    told = [json.loads(line)["msg"] for line in bundle.log.read_text().splitlines()[-3:]]
+    assert told[0] == "run c" and "waits in cgroup" in told[1] and "wait status 0x0" in told[2]
     # A usage error reaches it too.
     bundle.fails("--log", bundle.log, "--log-format", "json", "state")
     assert "argument" in json.loads(bundle.log.read_text().splitlines()[-1])["msg"]

@@ -59,12 +59,12 @@ class Bundle:
             "linux": {"namespaces": [{"type": kind} for kind in ("mount", "pid", "ipc", "uts", "network")]},
         }
 
-    def run(self, script, name="probe"):
+    def run(self, script, name="probe", options=()):
         """(exit status, standard output, standard error) of the script inside."""
         self.config["process"]["args"] = ["sh", "-c", script]
         (self.path / "config.json").write_text(json.dumps(self.config))
-        done = subprocess.run([RUNTIME, "--root", self.path / "state", "run", "--bundle", self.path, name],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([RUNTIME, "--root", self.path / "state", "run", *options, "--bundle",
+                               self.path, name], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
         return done.returncode, done.stdout, done.stderr
 
     def output(self, script):
@@ -256,6 +256,23 @@ def test_masked_and_read_only_paths(each):
     out = each.output("wc -c </proc/interrupts; ls /sys/firmware /secrets | grep -c file; wc -c </one; "
                       "touch /fixed/new || echo refused; echo 1 >/proc/sys/vm/drop_caches || echo refused; cat /fixed/file")
     assert [line.strip() for line in out.splitlines()] == ["0", "0", "0", "refused", "refused", "x"]
+
+
+@pytest.mark.parametrize("options", [[], ["--no-pivot"]])
+def test_hooks_mount_into_the_root(each, options):
+    """As those of GPUs do: from the runtime's namespaces, or as a process of the container's, at root.path."""
+    for name in ("one", "two"):
+        (each.root / name).mkdir()
+    enter = f'nsenter -t $(grep -o \'"pid":[0-9]*\' | cut -d: -f2) -m mount --bind {each.canary} {each.root}/one'
+    each.config["hooks"] = {
+        "createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", enter], "env": ["PATH=/usr/bin:/bin"]}],
+        "createContainer": [{"path": "/bin/mount", "args": ["mount", "--bind", str(each.canary), f"{each.root}/two"]}],
+    }
+    status, out, err = each.run("cat /one/secret /two/secret; cut -d' ' -f5 /proc/self/mountinfo | grep -c '^/$'",
+                                options=options)
+    assert status == 0, err
+    assert out.startswith(SECRET * 2) and (options or out.endswith(SECRET + "1\n"))
+    assert not os.listdir(each.root / "one") and not os.listdir(each.root / "two")
 
 
 # ---- what is refused ----

@@ -71,12 +71,13 @@ def test_program_is_looked_for_in_the_containers_path(runtime):
     assert runtime.out(bundle) == "b opt/b/tool 2\n"
 
 
-@pytest.mark.parametrize("program, reason", [
-    ("nosuch", "no such program in the image (executable file not found in $PATH: No such file or directory)"),
-    ("/nosuch", "no such program in the image (executable file not found in $PATH: No such file or directory)"),
-    ("/etc/passwd", "Permission denied"), ("/etc", "Permission denied"), ("/garbage", "Exec format error"),
+@pytest.mark.parametrize("program, reason, is_found_late", [
+    ("nosuch", "no such program in the image (executable file not found in $PATH: No such file or directory)", False),
+    ("/nosuch", "no such program in the image (executable file not found in $PATH: No such file or directory)", False),
+    ("/etc/passwd", "Permission denied", False), ("/etc", "Permission denied", False),
+    ("/garbage", "Exec format error", True),
 ])
-def test_a_program_that_cannot_be_executed(runtime, program, reason):
+def test_a_program_that_cannot_be_executed(runtime, program, reason, is_found_late):
     bundle = with_process(runtime, program)
     garbage = bundle.rootfs / "garbage"
     garbage.write_bytes(b"\1\2\3\4" * 99)
@@ -85,7 +86,11 @@ def test_a_program_that_cannot_be_executed(runtime, program, reason):
     assert runtime.bad("run", "-b", bundle.path, "x") == f"exec {program}: {reason}"
     assert runtime.log() == [("error", f"exec {program}: {reason}")]
     assert runtime.containers() == []
-    # In two steps the container is there, and has ended.
+    if not is_found_late:
+        assert runtime.bad("create", "-b", bundle.path, "y") == f"exec {program}: {reason}"
+        assert runtime.containers() == []
+        return
+    # What only execve(2) can tell ends a container that is there.
     runtime.create(bundle, "y")
     assert runtime.bad("start", "y") == f"exec {program}: {reason}"
     assert runtime.state("y")["status"] == "stopped"

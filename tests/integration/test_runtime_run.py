@@ -286,6 +286,23 @@ def test_exec_capabilities(bundle):
     assert "CAP_NONESUCH" in bundle.run("exec", "--cap", "CAP_NONESUCH", "c", "true").stderr
 
 
+def test_exec_in_a_group_below(bundle):
+    """Where only some hierarchies have it, the container's own limits hold in the others."""
+    bundle.config["linux"]["namespaces"].remove({"type": "cgroup"})
+    bundle.write()
+    bundle.ok("run", "-d", "c")
+    pid = bundle.state()["pid"]
+    hierarchies = [p for p in Path("/sys/fs/cgroup").glob("pids")] or [Path("/sys/fs/cgroup")]
+    (hierarchies[0] / bundle.cgroup.lstrip("/") / "sub").mkdir()
+    own = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    wanted = [line + "/sub" if ":pids:" in line or len(own) == 1 else line for line in own]
+    for words in (["--cgroup", "sub"], ["--cgroup", "/sub/"], ["--cgroup", "cpu,pids:sub"]):
+        assert bundle.ok("exec", *words, "c", "cat", "/proc/self/cgroup").splitlines() == wanted
+    assert "each part" in bundle.fails("exec", "--cgroup", "../x", "c", "true", status=255)
+    assert "No such file" in bundle.fails("exec", "--cgroup", "nonesuch", "c", "true", status=255)
+    assert "same path" in bundle.fails("exec", "--cgroup", "a:b", "--cgroup", "c:d", "c", "true", status=255)
+
+
 # ---- descriptors ----
 
 def test_descriptors_are_passed_only_when_asked(bundle):

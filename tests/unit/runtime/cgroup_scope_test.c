@@ -183,6 +183,47 @@ static void test_properties(void **state)
 
 static struct systemd_helper helper = {.timeout_ms = 60000};
 
+/* A program that gives one answer. */
+static void write_program(const char *path, const char *answer)
+{
+    FILE *file = fopen(path, "we");
+
+    assert_non_null(file);
+    fprintf(file, "#!/bin/sh\necho '%s'\n", answer);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, 0700), 0);
+}
+
+static void test_answers(void **state)
+{
+    static const struct {
+        const char *answer, *message;
+    } cases[] = {
+        {"{\"error\":\"it is full\"}", "it is full"},
+        {"{\"error\":\"\"}", "the program gave no answer"},
+        {"{\"error\":7}", "the program gave no answer"},
+        {"[\"ok\"]", "the program gave no answer"},
+        {"{\"ok\":{\"control_group\":\"a\"}}", "it has no control group"},
+        {"{\"ok\":{\"control_group\":\"/\"}}", "it has no control group"},
+    };
+    const struct systemd_scope scope = {.unit = "x.scope", .slice = "system.slice"};
+    char directory[] = "/tmp/scope-test-XXXXXX", program[64], path[PATH_MAX];
+    const struct systemd_helper script = {.path = program, .timeout_ms = 20000};
+
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    snprintf(program, sizeof(program), "%s/program", directory);
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        write_program(program, cases[i].answer);
+        assert_int_equal(systemd_scope_start(&script, &scope, 1, NULL, CGROUP_V2, path, &error),
+                         -EIO);
+        if (!strstr(error.message, cases[i].message))
+            fail_msg("%s: %s", cases[i].answer, error.message);
+    }
+    unlink(program);
+    rmdir(directory);
+}
+
 static void test_program_fails(void **state)
 {
     const struct systemd_scope scope = {.unit = "x.scope", .slice = "system.slice"};
@@ -228,6 +269,8 @@ static void test_program_refuses(void **state)
         {"{\"action\":\"stop\",\"unit\":\"sshd.service\",\"timeout_ms\":1000}",
          "not the name of a scope"},
         {"{\"action\":\"stop\",\"unit\":\"x.scope\"}", "timeout_ms"},
+        {"{\"action\":\"stop\",\"unit\":\"x.scope\",\"timeout_ms\":9223372036854775807}",
+         "timeout_ms: must be from 1 to 600000"},
         {"{\"action\":\"start\",\"unit\":\"x.scope\",\"timeout_ms\":1000}", "needs a pid"},
         {"{\"action\":\"set\",\"unit\":\"x.scope\",\"timeout_ms\":1000,\"properties\":"
          "[{\"name\":\"TasksMax\",\"type\":\"t\",\"value\":1},"
@@ -433,7 +476,7 @@ int main(void)
         cmocka_unit_test(test_names),           cmocka_unit_test(test_long_names),
         cmocka_unit_test(test_properties),      cmocka_unit_test(test_program_fails),
         cmocka_unit_test(test_program_refuses), cmocka_unit_test(test_program_is_bounded),
-        cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_scope),           cmocka_unit_test(test_answers),
     };
 
     /* build/unit/runtime/cgroup_scope_test stands three levels below build. */

@@ -203,6 +203,16 @@ static void capabilities_that_cannot_be_are_left_out_with_a_note(void **state)
                         "permitted and inheritable");
 }
 
+static void a_note_is_one_line(void **state)
+{
+    _cleanup_config_ struct config *config =
+        stage_read("process.capabilities", "{'bounding':['CAP_A\\nall\\u001b is well']}");
+
+    (void)state;
+    assert_string_equal(config->process->notes,
+                        "process.capabilities: CAP_A?all? is well is not known and left out");
+}
+
 static void notes_have_bounds(void **state)
 {
     _cleanup_json_ json_t *json = stage_parse(stage_base), *set = json_array();
@@ -390,6 +400,7 @@ int main(void)
         cmocka_unit_test(a_console_has_a_size_if_there_is_one),
         cmocka_unit_test(capabilities_by_name),
         cmocka_unit_test(capabilities_that_cannot_be_are_left_out_with_a_note),
+        cmocka_unit_test(a_note_is_one_line),
         cmocka_unit_test(notes_have_bounds),
         cmocka_unit_test(capabilities_that_are_wrong),
         cmocka_unit_test(capabilities_have_names_and_numbers),

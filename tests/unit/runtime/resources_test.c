@@ -59,6 +59,24 @@ static void test_empty(void **state)
     resources_free(NULL);
 }
 
+/* Encoders write null for what is not set: it must not become a limit of 0. */
+static void test_nulls(void **state)
+{
+    static const struct cgroup_resources nothing = {0};
+    _cleanup_resources_ struct cgroup_resources *resources =
+        expect("{'memory':{'limit':null,'swappiness':null,'disableOOMKiller':null},"
+               "'cpu':{'burst':null,'idle':null,'cpus':null},'pids':{'limit':null}}");
+    _cleanup_resources_ struct cgroup_resources *lists =
+        expect("{'network':{'classID':null,'priorities':null},'rdma':{'mlx5_1':"
+               "{'hcaHandles':null,'hcaObjects':7}}}");
+
+    (void)state;
+    assert_memory_equal(resources, &nothing, sizeof(nothing));
+    assert_false(lists->has_network_class);
+    assert_false(lists->rdma[0].has_handles);
+    assert_true(lists->rdma[0].has_objects);
+}
+
 static void test_memory_and_pids(void **state)
 {
     _cleanup_resources_ struct cgroup_resources *resources =
@@ -246,6 +264,7 @@ static void test_refusals(void **state)
         {"{'unified':{'memory':'1'}}", -EINVAL, "\"memory\" is not of the form"},
         {"{'unified':{'':'1'}}", -EINVAL, "linux.resources.unified: \"\""},
         {"{'unified':{'cgroup.procs':'1'}}", -EINVAL, "\"cgroup.procs\" is managed by the runtime"},
+        {"{'rdma':{'a':{'hcaHandles':null}}}", -EINVAL, "needs hcaHandles or hcaObjects"},
         {"{'unified':{'cgroup.subtree_control':'-pids'}}", -EINVAL, "is managed by the runtime"},
     };
     struct cgroup_resources *resources;
@@ -312,10 +331,11 @@ static void test_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),    cmocka_unit_test(test_memory_and_pids),
-        cmocka_unit_test(test_cpu),      cmocka_unit_test(test_block_io),
-        cmocka_unit_test(test_rest),     cmocka_unit_test(test_devices),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_empty),           cmocka_unit_test(test_nulls),
+        cmocka_unit_test(test_memory_and_pids), cmocka_unit_test(test_cpu),
+        cmocka_unit_test(test_block_io),        cmocka_unit_test(test_rest),
+        cmocka_unit_test(test_devices),         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_bounds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

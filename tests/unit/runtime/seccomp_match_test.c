@@ -50,6 +50,9 @@ static void operators_compare_64_bits(void **state)
         {MASKED0("2114060288", "0"),
          {5000, 9000, HIGH | 5000},
          {0x10000000, 0x02000000, 0x7e020000}},
+        {DUP("{'index': 0, 'value': 5000, 'valueTwo': null, 'op': 'SCMP_CMP_EQ'}"),
+         {5000, 5000, 5000},
+         {4999, 5001, 0}},
         /* what does not fit into 63 bits */
         {ARG0("EQ", "18446744073709551615"),
          {UINT64_MAX, UINT64_MAX, UINT64_MAX},

@@ -29,6 +29,7 @@ static void answers_of_actions(void **state)
         int answer;
     } cases[] = {
         {RULE("'action': 'SCMP_ACT_ERRNO'"), EPERM},
+        {RULE("'action': 'SCMP_ACT_ERRNO', 'errnoRet': null, 'args': null"), EPERM},
         {RULE("'action': 'SCMP_ACT_ERRNO', 'errnoRet': 38"), ENOSYS},
         {RULE("'action': 'SCMP_ACT_ERRNO', 'errnoRet': 4"), EINTR},
         {RULE("'action': 'SCMP_ACT_KILL'"), -SIGSYS},

@@ -470,4 +470,18 @@ static inline void assert_refused(int errnum, const char *part)
     assert_message(&error, part);
 }
 
+static inline void in_each_stage(void (*test)(void))
+{
+    static const enum stage stages[] = {STAGE_ROOT, STAGE_MAPPED, STAGE_LATE, STAGE_NESTED};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(stages); i++) {
+        if (i > 0) {
+            teardown(NULL);
+            setup(NULL);
+        }
+        use_stage(stages[i]);
+        test();
+    }
+}
+
 #endif
