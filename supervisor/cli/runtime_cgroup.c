@@ -157,7 +157,8 @@ static int make_group(struct runtime_cgroup *group, const struct config *config,
     if (r < 0)
         return r;
     /* `delete` kills all that is in it. */
-    if (group->placeholder == 0 && cgroup_is_populated(group->cgroup)) {
+    if (group->placeholder == 0 && !cgroup_is_new(group->cgroup) &&
+        cgroup_is_populated(group->cgroup)) {
         cgroup_close(steal_ptr(group->cgroup));
         return error_set(error, EBUSY,
                          "linux.cgroupsPath: processes live in the cgroup %s already; a container "
@@ -221,7 +222,11 @@ int runtime_cgroup_find(const struct store_state *state, struct runtime_cgroup *
 
 int runtime_cgroup_remove(struct runtime_cgroup *group, struct error *error)
 {
-    int r = group->cgroup ? cgroup_kill(group->cgroup, error) : 0;
+    int r = 0;
+
+    /* Mostly its first process has taken all others along. */
+    if (group->cgroup && (group->scope || cgroup_remove_idle(group->cgroup) < 0))
+        r = cgroup_kill(group->cgroup, error);
 
     runtime_scope_settle(group);
     /* What systemd did not make is left for us. */

@@ -14,6 +14,8 @@
 /* What every v2 group gets where it is to be had; cgroup_enable() hands down the rest on demand. */
 #define V2_WANTED (CGROUP_CPU | CGROUP_MEMORY | CGROUP_PIDS | CGROUP_IO)
 #define CPUS_MAX  4096 /* a list of CPUs or memory nodes: a page (kernfs) */
+/* The name of the hierarchy comes before it, and a file's may come behind. */
+#define PATH_LIMIT (CGROUP_PLACE_MAX - sizeof(((struct cgroup_mount *)0)->directory) - 2)
 
 /* ---- paths ---- */
 
@@ -21,7 +23,7 @@
  * /proc/PID/cgroup). */
 int cgroup_path_check(const char *path, struct error *error)
 {
-    if (*path != '/' || strlen(path) >= PATH_MAX || strchr(path, '\n'))
+    if (*path != '/' || strlen(path) >= PATH_LIMIT || strchr(path, '\n'))
         return error_set(error, EINVAL, "cgroup path \"%.128s\": must be absolute and short", path);
     for (const char *part = path; *part;) {
         size_t length = strcspn(++part, "/");
@@ -38,6 +40,16 @@ int cgroup_path_check(const char *path, struct error *error)
 const char *cgroup_hierarchy_name(const struct cgroup_hierarchy *hierarchy)
 {
     return hierarchy->mount.is_v2 ? "cgroup2" : hierarchy->mount.options;
+}
+
+const char *cgroup_place(const struct cgroup_hierarchy *hierarchy, const char *path,
+                         const char *file, char *place)
+{
+    const char *directory = hierarchy->mount.directory;
+    int length = snprintf(place, CGROUP_PLACE_MAX, "%s%s%s%s", directory,
+                          *directory ? path : path + 1, *file ? "/" : "", file);
+
+    return length < CGROUP_PLACE_MAX ? place : "";
 }
 
 /* ---- the controllers of a v2 group ---- */
@@ -83,25 +95,36 @@ static int hand_down(int directory, unsigned wanted, struct error *error)
 
 /* ---- the cpuset of a v1 group ---- */
 
+static bool is_empty_list(const char *text)
+{
+    return text[0] == '\0' || text[0] == '\n';
+}
+
 /*
- * A v1 group takes no task before it has CPUs and memory nodes: the parent's, at first. -EAGAIN,
- * without a message, when the parent has none itself.
+ * A v1 group takes no task before it has CPUs and memory nodes: the parent's, at first. Both are
+ * named below directory. is_bare: the child is known to have none, which only a group right below
+ * the root is, for others hand theirs down by themselves (finish_child). -EAGAIN, without a
+ * message, when the parent has none itself.
  */
-static int copy_cpuset(int parent, int child, struct error *error)
+static int copy_cpuset(int directory, const char *parent, const char *child, bool is_bare,
+                       struct error *error)
 {
     static const char *const files[] = {"cpuset.cpus", "cpuset.mems"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
-        char text[CPUS_MAX];
-        int r = cgroup_file_read(child, files[i], text, sizeof(text));
-        if (r == 0 && text[0] != '\0' && text[0] != '\n')
+        char text[CPUS_MAX], from[PATH_MAX], to[PATH_MAX];
+        if (snprintf(from, sizeof(from), "%s/%s", parent, files[i]) >= (int)sizeof(from) ||
+            snprintf(to, sizeof(to), "%s/%s", child, files[i]) >= (int)sizeof(to))
+            return error_set(error, ENAMETOOLONG, "copy the parent's %s", files[i]);
+        int r = is_bare ? 0 : cgroup_file_read(directory, to, text, sizeof(text));
+        if (r == 0 && !is_bare && !is_empty_list(text))
             continue;
         if (r == 0)
-            r = cgroup_file_read(parent, files[i], text, sizeof(text));
-        if (r == 0 && (text[0] == '\0' || text[0] == '\n'))
+            r = cgroup_file_read(directory, from, text, sizeof(text));
+        if (r == 0 && is_empty_list(text))
             return -EAGAIN;
         if (r == 0)
-            r = cgroup_file_write(child, files[i], text);
+            r = cgroup_file_write(directory, to, text);
         if (r < 0)
             return error_sys(error, -r, "copy the parent's %s", files[i]);
     }
@@ -126,20 +149,27 @@ static int prepare_parent(const struct cgroup_hierarchy *hierarchy, int parent, 
  * cpuset on by themselves, so that only the first of a path is copied here.
  */
 static int finish_child(const struct cgroup_hierarchy *hierarchy, int parent, int child,
-                        bool is_new, bool is_inner, struct error *error)
+                        const char *name, bool is_new, bool is_inner, struct error *error)
 {
     if (hierarchy->mount.is_v2 || !(hierarchy->mount.controllers & CGROUP_CPUSET))
         return 0;
     if (is_new && is_inner)
         cgroup_file_write(child, "cgroup.clone_children", "1"); /* else each is copied to */
-    return copy_cpuset(parent, child, error);
+    return copy_cpuset(parent, ".", name, false, error);
+}
+
+static int open_root(const struct cgroup_driver *driver, const struct cgroup_hierarchy *hierarchy)
+{
+    const char *directory = hierarchy->mount.directory;
+
+    return openat(driver->top, *directory ? directory : ".", CGROUP_DIRECTORY_FLAGS);
 }
 
 /* Makes path part by part below the root. Returns the directory or a negative errno. */
-static int make_path(const struct cgroup_hierarchy *hierarchy, const char *path, struct made *made,
-                     struct error *error)
+static int make_path(const struct cgroup_driver *driver, const struct cgroup_hierarchy *hierarchy,
+                     const char *path, struct made *made, struct error *error)
 {
-    _cleanup_close_ int directory = openat(hierarchy->root, ".", CGROUP_DIRECTORY_FLAGS);
+    _cleanup_close_ int directory = open_root(driver, hierarchy);
     const char *at = path;
     char name[NAME_MAX + 1];
 
@@ -159,7 +189,7 @@ static int make_path(const struct cgroup_hierarchy *hierarchy, const char *path,
                              cgroup_hierarchy_name(hierarchy));
         int child = openat(directory, name, CGROUP_DIRECTORY_FLAGS);
         if (child >= 0)
-            r = finish_child(hierarchy, directory, child, is_new, *at != '\0', error);
+            r = finish_child(hierarchy, directory, child, name, is_new, *at != '\0', error);
         int failed = errno;
         close_fd(&directory);
         directory = child;
@@ -175,51 +205,70 @@ static int make_path(const struct cgroup_hierarchy *hierarchy, const char *path,
 }
 
 /* Takes back what was made; the first part that does not go ends it. */
-static void unmake_path(int root, const char *path, const struct made *made)
+static void unmake_path(const struct cgroup_driver *driver, size_t i, const char *path,
+                        const struct made *made)
 {
-    char buffer[PATH_MAX];
+    char buffer[PATH_MAX], place[CGROUP_PLACE_MAX];
 
     snprintf(buffer, sizeof(buffer), "%.*s", (int)made->length, path);
-    for (size_t i = 0; i < made->count && unlinkat(root, buffer + 1, AT_REMOVEDIR) == 0; i++)
+    for (size_t j = 0; j < made->count; j++) {
+        cgroup_place(&driver->hierarchies[i], buffer, "", place);
+        if (unlinkat(driver->top, place, AT_REMOVEDIR) < 0)
+            return;
         *strrchr(buffer, '/') = '\0';
+    }
 }
 
 /* Copies to a group that was made alone; its parent was made or found before. */
-static int copy_parent_cpuset(int root, const char *path, int child, struct error *error)
+static int copy_parent_cpuset(const struct cgroup_driver *driver, const char *place, bool is_first,
+                              struct error *error)
 {
-    char name[PATH_MAX];
+    char parent[CGROUP_PLACE_MAX];
+    const char *slash = strrchr(place, '/');
 
-    snprintf(name, sizeof(name), ".%.*s", (int)(strrchr(path, '/') - path), path);
-    _cleanup_close_ int parent = openat(root, name, CGROUP_DIRECTORY_FLAGS);
-    if (parent < 0)
-        return error_sys(error, errno, "open the parent");
-    return copy_cpuset(parent, child, error);
+    snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - place) : 1, slash ? place : ".");
+    return copy_cpuset(driver->top, parent, place, is_first, error);
+}
+
+/* A v2 group that was made alone: whether it has what it is to have. */
+static int check_controllers(const struct cgroup_driver *driver,
+                             const struct cgroup_hierarchy *hierarchy, const char *place,
+                             struct error *error)
+{
+    unsigned missing = 0;
+    _cleanup_close_ int directory = openat(driver->top, place, CGROUP_DIRECTORY_FLAGS);
+
+    if (directory < 0)
+        return error_sys(error, errno, "open");
+    missing_in(directory, "cgroup.controllers", V2_WANTED & hierarchy->mount.controllers, &missing);
+    return missing ? -EAGAIN : steal_fd(&directory);
 }
 
 /*
- * The usual case in few calls: the parents are there and can have what is wanted. -EAGAIN when the
- * long way has to be taken, with the group made or not.
+ * The usual case in few calls: the parents are there and can have what is wanted. Returns the
+ * directory, or CGROUP_MADE for one that need not be open. -EAGAIN when the long way has to be
+ * taken, with the group made or not; *error is set when that would lead nowhere.
  */
-static int make_last(const struct cgroup_hierarchy *hierarchy, const char *path, struct made *made,
-                     struct error *error)
+static int make_last(const struct cgroup_driver *driver, const struct cgroup_hierarchy *hierarchy,
+                     const char *path, struct made *made, int *directory, struct error *error)
 {
-    unsigned missing = 0;
+    char place[CGROUP_PLACE_MAX];
     int r = 0;
 
-    if (mkdirat(hierarchy->root, path + 1, 0755) < 0)
+    *directory = CGROUP_MADE;
+    if (mkdirat(driver->top, cgroup_place(hierarchy, path, "", place), 0755) < 0)
         return -EAGAIN;
     *made = (struct made){.length = strlen(path), .count = 1};
-    _cleanup_close_ int directory = openat(hierarchy->root, path + 1, CGROUP_DIRECTORY_FLAGS);
-    if (directory < 0)
-        r = error_sys(error, errno, "open");
-    else if (hierarchy->mount.is_v2)
-        missing_in(directory, "cgroup.controllers", V2_WANTED & hierarchy->mount.controllers,
-                   &missing);
-    else if (hierarchy->mount.controllers & CGROUP_CPUSET)
-        r = copy_parent_cpuset(hierarchy->root, path, directory, error);
+    if (hierarchy->mount.is_v2) {
+        r = check_controllers(driver, hierarchy, place, error);
+        if (r >= 0)
+            *directory = r;
+    } else if (hierarchy->mount.controllers & CGROUP_CPUSET) {
+        r = copy_parent_cpuset(driver, place, strrchr(path, '/') == path, error);
+    }
     if (r < 0 && r != -EAGAIN)
         return error_wrap(error, "cgroup %s (%s)", path, cgroup_hierarchy_name(hierarchy));
-    return missing || r < 0 ? -EAGAIN : steal_fd(&directory);
+    return r < 0 ? r : 0;
 }
 
 static struct cgroup *new_handle(struct cgroup_driver *driver, const char *path)
@@ -229,14 +278,35 @@ static struct cgroup *new_handle(struct cgroup_driver *driver, const char *path)
     if (!cgroup)
         return NULL;
     cgroup->driver = driver;
-    for (size_t i = 0; i < CGROUP_HIERARCHIES_MAX; i++)
-        cgroup->directories[i] = -1;
+    cgroup->count = driver->count;
     cgroup->path = strdup(path);
-    if (!cgroup->path) {
+    cgroup->directories = calloc(driver->count, sizeof(*cgroup->directories));
+    if (!cgroup->path || !cgroup->directories) {
+        free(cgroup->path);
+        free(cgroup->directories);
         free(cgroup);
         return NULL;
     }
+    for (size_t i = 0; i < driver->count; i++)
+        cgroup->directories[i] = CGROUP_UNKNOWN;
     return cgroup;
+}
+
+int cgroup_directory(const struct cgroup *cgroup, size_t i)
+{
+    const struct cgroup_driver *driver = cgroup->driver;
+    int *directory = &cgroup->directories[i];
+    char place[CGROUP_PLACE_MAX];
+
+    if (*directory < CGROUP_ABSENT) {
+        int fd = openat(driver->top, cgroup_place(&driver->hierarchies[i], cgroup->path, "", place),
+                        CGROUP_DIRECTORY_FLAGS);
+        if (fd >= 0)
+            *directory = fd;
+        else if (errno == ENOENT && *directory == CGROUP_UNKNOWN)
+            *directory = CGROUP_ABSENT;
+    }
+    return *directory < 0 ? -1 : *directory;
 }
 
 int cgroup_create(struct cgroup_driver *driver, const char *path, struct cgroup **out,
@@ -251,17 +321,19 @@ int cgroup_create(struct cgroup_driver *driver, const char *path, struct cgroup 
     _cleanup_cgroup_ struct cgroup *cgroup = new_handle(driver, path);
     if (!cgroup)
         return error_sys(error, ENOMEM, "cgroup %s", path);
+    cgroup->is_new = true;
     for (size_t i = 0; i < driver->count; i++) {
+        const struct cgroup_hierarchy *hierarchy = &driver->hierarchies[i];
         made[i] = (struct made){0};
-        int fd = make_last(&driver->hierarchies[i], path, &made[i], error);
-        if (fd == -EAGAIN)
-            fd = make_path(&driver->hierarchies[i], path, &made[i], error);
-        cgroup->directories[i] = fd;
-        if (fd >= 0)
+        r = make_last(driver, hierarchy, path, &made[i], &cgroup->directories[i], error);
+        if (r == -EAGAIN)
+            r = cgroup->directories[i] = make_path(driver, hierarchy, path, &made[i], error);
+        cgroup->is_new &= made[i].length == strlen(path);
+        if (r >= 0)
             continue;
         for (size_t j = 0; j <= i; j++)
-            unmake_path(driver->hierarchies[j].root, path, &made[j]);
-        return fd;
+            unmake_path(driver, j, path, &made[j]);
+        return r;
     }
     *out = steal_ptr(cgroup);
     return 0;
@@ -302,13 +374,15 @@ int cgroup_open(struct cgroup_driver *driver, const char *path, struct cgroup **
     _cleanup_cgroup_ struct cgroup *cgroup = new_handle(driver, path);
     if (!cgroup)
         return error_sys(error, ENOMEM, "cgroup %s", path);
-    for (size_t i = 0; i < driver->count; i++) {
-        cgroup->directories[i] =
-            openat(driver->hierarchies[i].root, path + 1, CGROUP_DIRECTORY_FLAGS);
-        if (cgroup->directories[i] < 0 && errno != ENOENT)
+    /* That of v2 is always open; without it one shows whether the group is there at all. */
+    for (size_t n = 0; n < driver->count; n++) {
+        size_t i = driver->v2 < 0 ? n : ((size_t)driver->v2 + n) % driver->count;
+        if (is_there)
+            break;
+        is_there = cgroup_directory(cgroup, i) >= 0;
+        if (!is_there && cgroup->directories[i] != CGROUP_ABSENT)
             return error_sys(error, errno, "open cgroup %s (%s)", path,
                              cgroup_hierarchy_name(&driver->hierarchies[i]));
-        is_there |= cgroup->directories[i] >= 0;
     }
     if (!is_there)
         return error_sys(error, ENOENT, "open cgroup %s", path);
@@ -342,10 +416,11 @@ void cgroup_close(struct cgroup *cgroup)
 {
     if (!cgroup)
         return;
-    for (size_t i = 0; i < CGROUP_HIERARCHIES_MAX; i++)
+    for (size_t i = 0; i < cgroup->count; i++)
         close_fd(&cgroup->directories[i]);
     for (size_t i = 0; i < cgroup->figure_count; i++)
         close_fd(&cgroup->figures[i].fd);
+    free(cgroup->directories);
     free(cgroup->path);
     free(cgroup);
 }
@@ -354,7 +429,12 @@ void cgroup_close(struct cgroup *cgroup)
 
 int cgroup_clone_fd(const struct cgroup *cgroup)
 {
-    return cgroup->driver->v2 < 0 ? -1 : cgroup->directories[cgroup->driver->v2];
+    return cgroup->driver->v2 < 0 ? -1 : cgroup_directory(cgroup, (size_t)cgroup->driver->v2);
+}
+
+bool cgroup_is_new(const struct cgroup *cgroup)
+{
+    return cgroup->is_new;
 }
 
 int cgroup_attach(struct cgroup *cgroup, pid_t pid, struct error *error)
@@ -364,9 +444,10 @@ int cgroup_attach(struct cgroup *cgroup, pid_t pid, struct error *error)
     snprintf(text, sizeof(text), "%d", (int)pid);
     for (size_t i = 0; i < cgroup->driver->count; i++) {
         const struct cgroup_hierarchy *hierarchy = &cgroup->driver->hierarchies[i];
-        if (cgroup->directories[i] < 0) /* opened, and somebody else made it */
-            continue;
-        int r = cgroup_file_write(cgroup->directories[i], "cgroup.procs", text);
+        int directory = cgroup_directory(cgroup, i);
+        if (directory < 0 && cgroup->directories[i] == CGROUP_ABSENT)
+            continue; /* opened, and somebody else made it */
+        int r = directory < 0 ? -errno : cgroup_file_write(directory, "cgroup.procs", text);
         if (r < 0)
             return error_sys(error, -r, "move process %s into cgroup %s (%s)", text, cgroup->path,
                              cgroup_hierarchy_name(hierarchy));

@@ -9,8 +9,8 @@
  * used to start tasks in the group, to freeze and to kill.
  *
  * Paths are relative to the root of the hierarchies and begin with '/':
- * "/container-supervisor/a/b". One thread. Handles keep directory descriptors; nothing is looked up
- * by path twice.
+ * "/container-supervisor/a/b". One thread. Handles keep the descriptors of the directories that
+ * were needed.
  */
 
 #include <net/if.h>
@@ -205,6 +205,8 @@ bool cgroup_driver_mount(const struct cgroup_driver *driver, size_t i, const cha
  */
 int cgroup_create(struct cgroup_driver *driver, const char *path, struct cgroup **cgroup,
                   struct error *error);
+/* Whether cgroup_create() made it in every hierarchy, so that nobody can have been in it before. */
+bool cgroup_is_new(const struct cgroup *cgroup);
 /* Opens a group that exists in at least one hierarchy; -ENOENT if in none. */
 int cgroup_open(struct cgroup_driver *driver, const char *path, struct cgroup **cgroup,
                 struct error *error);
@@ -287,6 +289,11 @@ ssize_t cgroup_pids(const struct cgroup *cgroup, pid_t *pids, size_t max);
  */
 void cgroup_sample(struct cgroup *cgroup, struct cgroup_sample *sample);
 
+/*
+ * Removes a group that has neither tasks nor child groups, which need not be killed then. 0, or a
+ * negative errno with nothing changed; the handle stays, for cgroup_destroy().
+ */
+int cgroup_remove_idle(struct cgroup *cgroup);
 /*
  * Removes the group and its child groups in every hierarchy, and the handle. Tasks that are just
  * dying are waited for, at most timeout_ms; -EBUSY if some stay (the handle is released even so).

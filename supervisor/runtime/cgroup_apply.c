@@ -155,7 +155,8 @@ static int apply_limit(struct cgroup *cgroup, size_t i, const struct cgroup_reso
             "%s: this limit needs the cgroup controller \"%s\", which this machine does "
             "not have; boot it with the controller or leave the limit out",
             limits[i].key, cgroup_controller_name(limits[i].controller, driver->mode == CGROUP_V2));
-    if (cgroup->directories[home] < 0)
+    int directory = cgroup_directory(cgroup, (size_t)home);
+    if (directory < 0)
         return error_set(error, ENOENT, "%s: the group is not in the hierarchy %s", limits[i].key,
                          cgroup_hierarchy_name(&driver->hierarchies[home]));
     if (home == driver->v2 && limits[i].controller & CGROUP_ON_DEMAND) {
@@ -163,7 +164,7 @@ static int apply_limit(struct cgroup *cgroup, size_t i, const struct cgroup_reso
         if (r < 0)
             return r;
     }
-    return driver->hierarchies[home].ops->set[i](cgroup->directories[home], resources, error);
+    return driver->hierarchies[home].ops->set[i](directory, resources, error);
 }
 
 int cgroup_apply(struct cgroup *cgroup, const struct cgroup_resources *resources,

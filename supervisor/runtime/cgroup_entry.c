@@ -10,14 +10,19 @@
 int cgroup_open_entry(const struct cgroup *cgroup, bool is_born_in_v2, struct cgroup_entry *entry,
                       struct error *error)
 {
+    char place[CGROUP_PLACE_MAX];
+
     entry->count = 0;
     for (size_t i = 0; i < cgroup->driver->count; i++) {
         const struct cgroup_hierarchy *hierarchy = &cgroup->driver->hierarchies[i];
         /* v1's file of threads: a thread that moves itself needs no lock over the others. */
         const char *file = hierarchy->mount.is_v2 ? "cgroup.procs" : "tasks";
-        if ((hierarchy->mount.is_v2 && is_born_in_v2) || cgroup->directories[i] < 0)
+        if ((hierarchy->mount.is_v2 && is_born_in_v2) || cgroup->directories[i] == CGROUP_ABSENT)
             continue;
-        int fd = openat(cgroup->directories[i], file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+        int fd = openat(cgroup->driver->top, cgroup_place(hierarchy, cgroup->path, file, place),
+                        O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0 && errno == ENOENT && cgroup->directories[i] == CGROUP_UNKNOWN)
+            continue; /* opened, and somebody else made it */
         if (fd < 0) {
             int r = error_sys(error, errno, "open %s of cgroup %s (%s)", file, cgroup->path,
                               cgroup_hierarchy_name(hierarchy));

@@ -40,11 +40,11 @@ int cgroup_file_read(int directory, const char *file, char *buffer, size_t size)
         ssize_t n = read(fd, buffer + used, size - used);
         if (n < 0)
             return -errno;
-        if (n == 0) {
+        used += (size_t)n;
+        if (used < size) {
             buffer[used] = '\0';
             return 0;
         }
-        used += (size_t)n;
     }
     return -EFBIG;
 }

@@ -22,6 +22,7 @@
  * where its controller lives, whichever version that is.
  */
 
+#include <limits.h>
 #include <linux/bpf.h>
 
 #include "supervisor/runtime/cgroup.h"
@@ -30,6 +31,7 @@
 #define CGROUP_CONTROLLERS     14               /* bits of enum cgroup_controller */
 #define CGROUP_FILE_MAX        16384
 #define CGROUP_FIGURES_MAX     24
+#define CGROUP_PLACE_MAX       PATH_MAX
 #define CGROUP_DEPTH_MAX       128 /* of child groups looked into for tasks, two descriptors each */
 
 enum cgroup_limit {
@@ -95,12 +97,13 @@ struct cgroup_mount {
 struct cgroup_hierarchy {
     struct cgroup_mount mount;
     const struct cgroup_ops *ops;
-    int root; /* directory descriptor */
+    int root; /* of v2: directory descriptor; of v1, whose groups are named below top: -1 */
 };
 
 struct cgroup_driver {
     enum cgroup_mode mode;
     unsigned controllers;
+    int top; /* directory descriptor of /sys/fs/cgroup, below which all hierarchies are */
     size_t count;
     struct cgroup_hierarchy hierarchies[CGROUP_HIERARCHIES_MAX];
     int v2;                       /* index of the v2 tree, or -1 */
@@ -114,11 +117,18 @@ struct cgroup_open_figure {
     const struct cgroup_figure *figure, *end;
 };
 
+/* What of a group's directory is known while it is not open. */
+#define CGROUP_ABSENT  (-1) /* the group is not in this hierarchy */
+#define CGROUP_MADE    (-2) /* we made it or found it when we made the others */
+#define CGROUP_UNKNOWN (-3)
+
 struct cgroup {
     struct cgroup_driver *driver;
     char *path;
-    int directories[CGROUP_HIERARCHIES_MAX]; /* -1: the group is not in this hierarchy */
-    bool is_sampled;                         /* the figures' files have been opened */
+    size_t count;     /* of hierarchies; the driver may be closed before the handle */
+    int *directories; /* by hierarchy; ask cgroup_directory(): many are never needed */
+    bool is_new;      /* this handle's creation made it, in every hierarchy */
+    bool is_sampled;  /* the figures' files have been opened */
     size_t figure_count;
     struct cgroup_open_figure figures[CGROUP_FIGURES_MAX];
 };
@@ -143,6 +153,17 @@ const char *cgroup_hierarchy_name(const struct cgroup_hierarchy *hierarchy);
  */
 int cgroup_enable(const struct cgroup *cgroup, unsigned controllers, struct error *error);
 
+/*
+ * What a file or child of the group is called below the driver's top directory; file "": the group
+ * itself. Returns place, which is at most CGROUP_PLACE_MAX long, or "" (no file's name) if it would
+ * be longer.
+ */
+const char *cgroup_place(const struct cgroup_hierarchy *hierarchy, const char *path,
+                         const char *file, char *place);
+/* The directory of the group in a hierarchy, opened when it is first asked for and closed with the
+ * handle; -1: the group is not there. A v2 one is open from the beginning. */
+int cgroup_directory(const struct cgroup *cgroup, size_t hierarchy);
+
 /* ---- cgroup_mounts.c ---- */
 
 /*
@@ -160,7 +181,10 @@ const char *cgroup_controller_name(enum cgroup_controller controller, bool is_v2
 
 bool cgroup_file_exists(int directory, const char *file);
 int cgroup_file_write(int directory, const char *file, const char *value);
-/* Reads a whole file of less than size bytes, NUL-terminated; -EFBIG if larger. */
+/*
+ * Reads a whole file of less than size bytes, NUL-terminated; -EFBIG if larger. Files that the
+ * kernel writes out at once (kernfs, seq_show), not lists of tasks: a short read has told the end.
+ */
 int cgroup_file_read(int directory, const char *file, char *buffer, size_t size);
 /* A file that holds one number; "max" is UINT64_MAX. */
 int cgroup_file_number(int directory, const char *file, uint64_t *value);

@@ -14,11 +14,14 @@
 #include "common/cleanup.h"
 #include "common/units.h"
 
-#define CGROUP_ROOT     "/sys/fs/cgroup"
-#define MOUNTINFO       "/proc/self/mountinfo"
-#define MOUNTINFO_LINE  8192   /* longer lines are other file systems' (overlay with many layers) */
-#define MOUNTINFO_MAX   200000 /* twice the kernel's default fs.mount-max */
-#define SUPERVISOR_LEAF "supervisor"
+#define CGROUP_ROOT      "/sys/fs/cgroup"
+#define MOUNTINFO        "/proc/self/mountinfo"
+#define MOUNTINFO_LINE   8192 /* longer lines are other file systems' (overlay with many layers) */
+#define MOUNTINFO_MAX    200000 /* twice the kernel's default fs.mount-max */
+#define MOUNTINFO_BUFFER 4096   /* what the kernel gives at a time */
+#define PLACES_MAX       64
+#define CANDIDATES_MAX   (2 * CGROUP_HIERARCHIES_MAX) /* some may be hidden */
+#define SUPERVISOR_LEAF  "supervisor"
 
 /* In the order of the bits of enum cgroup_controller. NULL: not a controller of that version. */
 static const struct {
@@ -179,24 +182,87 @@ int cgroup_mount_parse(char *line, struct cgroup_mount *mount)
 
 /* ---- the driver ---- */
 
+/* A line of mountinfo that may decide what is visible at or below /sys/fs/cgroup. */
+struct place {
+    unsigned id, parent;
+    char point[sizeof(CGROUP_ROOT "/") + sizeof(((struct cgroup_mount *)0)->directory)];
+};
+
+struct survey {
+    struct place places[PLACES_MAX];
+    size_t count;
+    bool is_partial; /* there were more, or one that could not be read */
+    bool has_read_only;
+};
+
+static bool is_at_or_below(const char *path, const char *top)
+{
+    size_t length = strcmp(top, "/") == 0 ? 0 : strlen(top);
+
+    return strncmp(path, top, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
+/* Keeps what the line says, if it is of a place above or below /sys/fs/cgroup. */
+static void note_place(struct survey *survey, const char *line)
+{
+    struct place place;
+
+    /* proc(5), as above. What an escape would be in is no place of ours, or a strange one. */
+    if (sscanf(line, "%u %u %*s %*s %79s", &place.id, &place.parent, place.point) != 3)
+        survey->is_partial = true;
+    else if (!is_at_or_below(CGROUP_ROOT, place.point) && !is_at_or_below(place.point, CGROUP_ROOT))
+        return;
+    else if (survey->count == PLACES_MAX || strchr(place.point, '\\'))
+        survey->is_partial = true;
+    else
+        survey->places[survey->count++] = place;
+}
+
 /*
- * The mount's root directory, if it is what is visible at its place: a later mount may hide it, and
- * then the directory there is of another file system.
+ * Whether a path leads to the mount that was noted for it, for all that mountinfo says: no other is
+ * at that place or at one above, and each lies on the one above it.
  */
-static int open_root(const struct cgroup_mount *mount)
+static bool is_surely_visible(const struct survey *survey, const char *point)
+{
+    const struct place *below = NULL;
+    char path[sizeof(below->point)];
+
+    snprintf(path, sizeof(path), "%s", point);
+    for (bool is_first = true; !survey->is_partial; is_first = false) {
+        const struct place *found = NULL;
+        for (size_t i = 0; i < survey->count; i++) {
+            if (strcmp(survey->places[i].point, path) != 0)
+                continue;
+            if (found)
+                return false;
+            found = &survey->places[i];
+        }
+        if ((is_first && !found) || (found && below && below->parent != found->id))
+            return false;
+        below = found ? found : below;
+        if (strcmp(path, "/") == 0)
+            return true;
+        char *slash = strrchr(path, '/');
+        slash[slash == path] = '\0';
+    }
+    return false;
+}
+
+/*
+ * Whether the mount is what is visible at its place: a later mount may hide it, and then the
+ * directory there is of another file system. That is asked for only where mountinfo leaves doubts.
+ */
+static bool is_visible(const struct survey *survey, const struct cgroup_mount *mount)
 {
     char path[sizeof(CGROUP_ROOT) + sizeof(mount->directory) + 1];
     struct stat status;
 
-    snprintf(path, sizeof(path), "%s/%s", CGROUP_ROOT, mount->directory);
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    if (fstat(fd, &status) < 0)
-        return -errno;
-    if (major(status.st_dev) != mount->major || minor(status.st_dev) != mount->minor)
-        return -ENOENT;
-    return steal_fd(&fd);
+    snprintf(path, sizeof(path), "%s%s%s", CGROUP_ROOT, *mount->directory ? "/" : "",
+             mount->directory);
+    if (is_surely_visible(survey, path))
+        return true;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode) &&
+           major(status.st_dev) == mount->major && minor(status.st_dev) == mount->minor;
 }
 
 static unsigned v2_controllers(int directory)
@@ -208,7 +274,8 @@ static unsigned v2_controllers(int directory)
     return cgroup_controllers_parse(text, " \n");
 }
 
-static void add_hierarchy(struct cgroup_driver *driver, const struct cgroup_mount *mount)
+static void add_hierarchy(struct cgroup_driver *driver, const struct survey *survey,
+                          const struct cgroup_mount *mount)
 {
     unsigned known = 0;
 
@@ -221,20 +288,26 @@ static void add_hierarchy(struct cgroup_driver *driver, const struct cgroup_moun
     if (driver->count == CGROUP_HIERARCHIES_MAX || (mount->is_v2 && driver->v2 >= 0) ||
         (!mount->is_v2 && (known & mount->controllers)))
         return;
-    int root = open_root(mount);
-    if (root < 0)
+    if (!is_visible(survey, mount))
         return;
     if (mount->is_v2)
         driver->v2 = (int)driver->count;
     driver->hierarchies[driver->count++] = (struct cgroup_hierarchy){
         .mount = *mount,
         .ops = mount->is_v2 ? &cgroup_v2_ops : &cgroup_v1_ops,
-        .root = root,
+        .root = -1,
     };
 }
 
-static int read_mounts(struct cgroup_driver *driver, bool *has_read_only, struct error *error)
+/* The mounts that could be a hierarchy, in the order of mountinfo. */
+struct candidates {
+    struct cgroup_mount mounts[CANDIDATES_MAX];
+    size_t count;
+};
+
+static int read_mounts(struct candidates *candidates, struct survey *survey, struct error *error)
 {
+    char buffer[MOUNTINFO_BUFFER];
     _cleanup_free_ char *line = malloc(MOUNTINFO_LINE);
     _cleanup_fclose_ FILE *file = fopen(MOUNTINFO, "re");
     bool is_rest = false; /* of a line that was too long */
@@ -243,16 +316,19 @@ static int read_mounts(struct cgroup_driver *driver, bool *has_read_only, struct
         return error_sys(error, ENOMEM, "%s", MOUNTINFO);
     if (!file)
         return error_sys(error, errno, "%s", MOUNTINFO);
+    setvbuf(file, buffer, _IOFBF, sizeof(buffer));
     for (int i = 0; i < MOUNTINFO_MAX && fgets(line, MOUNTINFO_LINE, file); i++) {
         struct cgroup_mount mount;
         bool is_whole = strchr(line, '\n') && !is_rest;
+        if (!is_rest)
+            note_place(survey, line);
         is_rest = !strchr(line, '\n');
         if (!is_whole || cgroup_mount_parse(line, &mount) <= 0)
             continue;
         if (mount.is_read_only)
-            *has_read_only = true;
-        else
-            add_hierarchy(driver, &mount);
+            survey->has_read_only = true;
+        else if (candidates->count < CANDIDATES_MAX)
+            candidates->mounts[candidates->count++] = mount;
     }
     return ferror(file) ? error_sys(error, EIO, "%s", MOUNTINFO) : 0;
 }
@@ -274,6 +350,23 @@ static void settle_homes(struct cgroup_driver *driver)
     }
 }
 
+/* 0 or a negative errno. */
+static int open_top(struct cgroup_driver *driver)
+{
+    if (driver->count == 0)
+        return 0;
+    driver->top = open(CGROUP_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (driver->top < 0)
+        return -errno;
+    if (driver->v2 < 0)
+        return 0;
+    struct cgroup_hierarchy *v2 = &driver->hierarchies[driver->v2];
+    const char *directory = v2->mount.directory;
+    v2->root =
+        openat(driver->top, *directory ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return v2->root < 0 ? -errno : 0;
+}
+
 static void cleanup_driver(struct cgroup_driver **driver)
 {
     cgroup_driver_close(*driver);
@@ -282,18 +375,25 @@ static void cleanup_driver(struct cgroup_driver **driver)
 int cgroup_driver_open(struct cgroup_driver **out, struct error *error)
 {
     _cleanup_(cleanup_driver) struct cgroup_driver *driver = calloc(1, sizeof(*driver));
-    bool has_read_only = false;
+    struct survey survey = {.count = 0};
+    struct candidates candidates = {.count = 0};
 
     *out = NULL;
     if (!driver)
         return error_sys(error, ENOMEM, "cgroup");
     driver->v2 = -1;
-    int r = read_mounts(driver, &has_read_only, error);
+    driver->top = -1;
+    int r = read_mounts(&candidates, &survey, error);
     if (r < 0)
         return r;
+    for (size_t i = 0; i < candidates.count; i++)
+        add_hierarchy(driver, &survey, &candidates.mounts[i]);
+    r = open_top(driver);
+    if (r < 0)
+        return error_sys(error, -r, "open %s", CGROUP_ROOT);
     if (driver->count == 0)
         return error_set(error, ENOENT,
-                         has_read_only
+                         survey.has_read_only
                              ? "no usable cgroup mount: what is at %s is read-only; remount it "
                                "writable (mount -o remount,rw)"
                              : "no cgroup mount found at %s; mount one (mount -t cgroup2 cgroup2 "
@@ -313,8 +413,9 @@ void cgroup_driver_close(struct cgroup_driver *driver)
 {
     if (!driver)
         return;
-    for (size_t i = 0; i < driver->count; i++)
-        close(driver->hierarchies[i].root);
+    if (driver->v2 >= 0)
+        close_fd(&driver->hierarchies[driver->v2].root);
+    close_fd(&driver->top);
     free(driver);
 }
 

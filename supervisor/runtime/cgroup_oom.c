@@ -69,12 +69,13 @@ int cgroup_oom_watch_open(const struct cgroup *cgroup, struct cgroup_oom_watch *
     bool is_waiting;
 
     *watch = (struct cgroup_oom_watch){.fd = -1, .memory = -1};
-    if (home < 0 || cgroup->directories[home] < 0)
+    int memory = home < 0 ? -1 : cgroup_directory(cgroup, (size_t)home);
+    if (memory < 0)
         return error_set(error, EOPNOTSUPP,
                          "out-of-memory events of cgroup %s: the machine has no memory controller",
                          cgroup->path);
     watch->is_v2 = home == cgroup->driver->v2;
-    watch->memory = fcntl(cgroup->directories[home], F_DUPFD_CLOEXEC, 0);
+    watch->memory = fcntl(memory, F_DUPFD_CLOEXEC, 0);
     int r = watch->memory < 0 ? error_sys(error, errno, "descriptor") : 0;
     if (r == 0)
         r = watch->is_v2 ? watch_v2(watch->memory, error) : watch_v1(watch->memory, error);

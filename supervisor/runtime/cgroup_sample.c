@@ -17,15 +17,15 @@ static void open_figures(struct cgroup *cgroup)
     for (size_t i = 0; i < driver->count; i++) {
         const struct cgroup_ops *ops = driver->hierarchies[i].ops;
         uint32_t before = covered;
-        for (size_t j = 0; cgroup->directories[i] >= 0 && j < ops->figure_count; j++) {
+        int directory = cgroup_directory(cgroup, i);
+        for (size_t j = 0; directory >= 0 && j < ops->figure_count; j++) {
             const struct cgroup_figure *figure = &ops->figures[j];
             const struct cgroup_figure *last = j ? &ops->figures[j - 1] : NULL;
             if (before & figure->has || (last && strcmp(last->file, figure->file) == 0))
                 continue;
             if (cgroup->figure_count == CGROUP_FIGURES_MAX)
                 return;
-            int fd =
-                openat(cgroup->directories[i], figure->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+            int fd = openat(directory, figure->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
             if (fd < 0)
                 continue;
             cgroup->figures[cgroup->figure_count++] = (struct cgroup_open_figure){

@@ -31,7 +31,7 @@ static struct reader reader_of(const struct cgroup *cgroup, enum cgroup_controll
 {
     int home = cgroup->driver->home[__builtin_ctz(controller)];
 
-    return (struct reader){.directory = home < 0 ? -1 : cgroup->directories[home],
+    return (struct reader){.directory = home < 0 ? -1 : cgroup_directory(cgroup, (size_t)home),
                            .is_v2 = home >= 0 && home == cgroup->driver->v2,
                            .buffer = buffer};
 }

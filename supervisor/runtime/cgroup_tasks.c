@@ -46,7 +46,7 @@ static int tasks_directory(const struct cgroup *cgroup)
     int fd = cgroup_clone_fd(cgroup);
 
     for (size_t i = 0; fd < 0 && i < cgroup->driver->count; i++)
-        fd = cgroup->directories[i];
+        fd = cgroup_directory(cgroup, i);
     return fd;
 }
 
@@ -174,16 +174,17 @@ int cgroup_freeze(struct cgroup *cgroup, bool freeze, int timeout_ms, struct err
     int home = driver->home[__builtin_ctz(CGROUP_FREEZER)];
     const char *what = freeze ? "freeze" : "thaw";
 
-    if (home < 0 || cgroup->directories[home] < 0)
+    int directory = home < 0 ? -1 : cgroup_directory(cgroup, (size_t)home);
+    if (directory < 0)
         return error_set(
             error, EOPNOTSUPP,
             "%s cgroup %s: the machine has neither cgroup v2 nor the freezer controller", what,
             cgroup->path);
     const struct cgroup_ops *ops = driver->hierarchies[home].ops;
     struct deadline deadline = deadline_in(timeout_ms);
-    int r = ops->freeze(cgroup->directories[home], freeze);
+    int r = ops->freeze(directory, freeze);
     while (r >= 0) {
-        r = ops->is_frozen(cgroup->directories[home]);
+        r = ops->is_frozen(directory);
         if (r >= 0 && (r > 0) == freeze)
             return 0;
         if (r >= 0 && !deadline_pause(&deadline))
@@ -191,7 +192,7 @@ int cgroup_freeze(struct cgroup *cgroup, bool freeze, int timeout_ms, struct err
     }
     /* A group that froze in part would neither run nor rest. */
     if (r == -ETIMEDOUT && freeze)
-        ops->freeze(cgroup->directories[home], false);
+        ops->freeze(directory, false);
     return error_sys(error, -r, "%s cgroup %s", what, cgroup->path);
 }
 
@@ -200,9 +201,8 @@ int cgroup_is_frozen(const struct cgroup *cgroup)
     const struct cgroup_driver *driver = cgroup->driver;
     int home = driver->home[__builtin_ctz(CGROUP_FREEZER)];
 
-    if (home < 0 || cgroup->directories[home] < 0)
-        return 0;
-    return driver->hierarchies[home].ops->is_frozen(cgroup->directories[home]);
+    int directory = home < 0 ? -1 : cgroup_directory(cgroup, (size_t)home);
+    return directory < 0 ? 0 : driver->hierarchies[home].ops->is_frozen(directory);
 }
 
 static bool send_signal(pid_t pid, void *context)
@@ -250,6 +250,13 @@ int cgroup_kill(struct cgroup *cgroup, struct error *error)
 
 /* ---- removal ---- */
 
+/* It is gone. */
+static void close_directory(const struct cgroup *cgroup, size_t i)
+{
+    close_fd(&cgroup->directories[i]);
+    cgroup->directories[i] = CGROUP_ABSENT;
+}
+
 /* The name of the first child group; false when there is none. */
 static bool first_child(int directory, char *name, size_t size)
 {
@@ -283,16 +290,38 @@ static int remove_one_leaf(int directory)
     return unlinkat(parent, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
+/* 0, or a negative errno. */
+static int remove_group(const struct cgroup_driver *driver, size_t i, const char *path)
+{
+    char place[CGROUP_PLACE_MAX];
+
+    cgroup_place(&driver->hierarchies[i], path, "", place);
+    return unlinkat(driver->top, place, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+int cgroup_remove_idle(struct cgroup *cgroup)
+{
+    const struct cgroup_driver *driver = cgroup->driver;
+    size_t first = driver->v2 < 0 ? 0 : (size_t)driver->v2;
+
+    /* Where cgroup_kill() would look for tasks: when that refuses, the others stay as they are. */
+    int r = cgroup->directories[first] == CGROUP_ABSENT ? -ENOENT
+                                                        : remove_group(driver, first, cgroup->path);
+    for (size_t i = 0; r == 0 && i < driver->count; i++)
+        if (i == first || remove_group(driver, i, cgroup->path) == 0)
+            close_directory(cgroup, i);
+    return r;
+}
+
 static int remove_tree(const struct cgroup *cgroup, size_t i, struct deadline *deadline)
 {
-    int root = cgroup->driver->hierarchies[i].root;
-
     for (;;) {
-        if (unlinkat(root, cgroup->path + 1, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        int r = remove_group(cgroup->driver, i, cgroup->path);
+        if (r == 0 || r == -ENOENT)
             return 0;
-        if (errno != EBUSY && errno != ENOTEMPTY)
-            return -errno;
-        int r = remove_one_leaf(cgroup->directories[i]);
+        if (r != -EBUSY && r != -ENOTEMPTY)
+            return r;
+        r = remove_one_leaf(cgroup_directory(cgroup, i));
         bool is_progress = r == 0;
         if ((!is_progress || clock_monotonic_ms() >= deadline->end_ms) && !deadline_pause(deadline))
             return -EBUSY;
@@ -306,7 +335,7 @@ int cgroup_destroy(struct cgroup *cgroup, int timeout_ms, struct error *error)
     int first = 0;
 
     for (size_t i = 0; cgroup && i < cgroup->driver->count; i++) {
-        if (cgroup->directories[i] < 0)
+        if (cgroup->directories[i] == CGROUP_ABSENT)
             continue;
         int r = remove_tree(cgroup, i, &deadline);
         if (r < 0 && first == 0)
@@ -321,11 +350,8 @@ void cgroup_remove_empty(struct cgroup_driver *driver, const char *path)
     if (cgroup_path_check(path, NULL) < 0)
         return;
     /* The v2 tree first, for there every task is: when it refuses, the others stay as they are. */
-    if (driver->v2 >= 0 &&
-        unlinkat(driver->hierarchies[driver->v2].root, path + 1, AT_REMOVEDIR) < 0 &&
-        errno != ENOENT)
-        return;
-    for (size_t i = 0; i < driver->count; i++)
+    int r = driver->v2 < 0 ? 0 : remove_group(driver, (size_t)driver->v2, path);
+    for (size_t i = 0; (r == 0 || r == -ENOENT) && i < driver->count; i++)
         if ((int)i != driver->v2)
-            unlinkat(driver->hierarchies[i].root, path + 1, AT_REMOVEDIR);
+            remove_group(driver, i, path);
 }

@@ -128,12 +128,14 @@ static void test_cpuset_of_bare_parents(void **state)
 
     (void)state;
     if (home >= 0 && home != driver->v2) {
-        assert_int_equal(mkdirat(parent->directories[home], "inner", 0755), 0);
-        cgroup_file_write(parent->directories[home], "inner/cgroup.clone_children", "0");
-        assert_int_equal(mkdirat(parent->directories[home], "inner/most", 0755), 0);
+        assert_int_equal(mkdirat(cgroup_directory(parent, (size_t)home), "inner", 0755), 0);
+        cgroup_file_write(cgroup_directory(parent, (size_t)home), "inner/cgroup.clone_children",
+                          "0");
+        assert_int_equal(mkdirat(cgroup_directory(parent, (size_t)home), "inner/most", 0755), 0);
         struct cgroup *cgroup = create("bare/inner/most/one");
-        assert_int_equal(
-            cgroup_file_read(cgroup->directories[home], "cpuset.cpus", text, sizeof(text)), 0);
+        assert_int_equal(cgroup_file_read(cgroup_directory(cgroup, (size_t)home), "cpuset.cpus",
+                                          text, sizeof(text)),
+                         0);
         assert_true(text[0] >= '0' && text[0] <= '9');
         pid_t pid = run_in(cgroup, body_sleep, NULL);
         kill(pid, SIGKILL);

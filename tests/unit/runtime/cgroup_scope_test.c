@@ -333,7 +333,7 @@ static void assert_group_file(const struct cgroup *cgroup, enum cgroup_controlle
     char text[256];
 
     assert_true(home >= 0);
-    int r = cgroup_file_read(cgroup->directories[home], file, text, sizeof(text));
+    int r = cgroup_file_read(cgroup_directory(cgroup, (size_t)home), file, text, sizeof(text));
     if (r < 0)
         fail_msg("%s: %s", file, strerror(-r));
     text[strcspn(text, "\n")] = '\0';

@@ -115,7 +115,7 @@ static inline void apply(struct cgroup *cgroup, const struct cgroup_resources *r
 /* The directory of the group where the controller lives. */
 static inline int directory_of(const struct cgroup *cgroup, enum cgroup_controller controller)
 {
-    return cgroup->directories[driver->home[__builtin_ctz(controller)]];
+    return cgroup_directory(cgroup, (size_t)driver->home[__builtin_ctz(controller)]);
 }
 
 static inline bool is_v2(enum cgroup_controller controller)

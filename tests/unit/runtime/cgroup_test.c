@@ -14,7 +14,7 @@ static void test_create_and_destroy(void **state)
     assert_int_equal(cgroup_open(driver, child_path("tenant/c1"), &first, &error), -ENOENT);
     first = create("tenant/c1");
     for (size_t i = 0; i < driver->count; i++)
-        assert_true(first->directories[i] >= 0);
+        assert_true(cgroup_directory(first, i) >= 0);
     assert_int_equal(cgroup_clone_fd(first) >= 0, cgroup_driver_mode(driver) != CGROUP_V1);
     second = create("tenant/c1"); /* the same again */
     cgroup_close(second);
@@ -72,9 +72,9 @@ static void test_destroy_takes_children(void **state)
         size_t used = 0;
         for (int depth = 0; depth < 60; depth++) {
             used += (size_t)snprintf(path + used, sizeof(path) - used, "%sd", depth ? "/" : "");
-            assert_int_equal(mkdirat(cgroup->directories[i], path, 0755), 0);
+            assert_int_equal(mkdirat(cgroup_directory(cgroup, i), path, 0755), 0);
         }
-        assert_int_equal(mkdirat(cgroup->directories[i], "e", 0755), 0);
+        assert_int_equal(mkdirat(cgroup_directory(cgroup, i), "e", 0755), 0);
     }
     destroy(cgroup);
     assert_int_equal(cgroup_open(driver, child_path("deep"), &cgroup, &error), -ENOENT);
