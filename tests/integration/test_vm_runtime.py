@@ -1,17 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""container-runtime on Debian's kernel with cgroup v2 only, by itself and with scopes of systemd: in a virtual machine."""
+"""The OCI command line on cgroup v2, Debian's kernel and with all capabilities; and with scopes of systemd: in a
+virtual machine (tests/vm), with its own tests of test_runtime_*.py and with those of tests/vm/jobs/runtime."""
+import re
+
 import pytest
-from vm import build_machine, run_job
+from vm import TOP, build_machine, make, run_job
 
 pytestmark = pytest.mark.slow
+JOB = TOP / "tests/vm/jobs/runtime"
 
 
-@pytest.mark.parametrize("options, ways", [([], ["cgroupfs"]), (["--systemd"], ["cgroupfs", "--systemd-cgroup"])],
-                         ids=["plain", "systemd"])
-def test_the_life_of_a_container(options, ways):
+@pytest.fixture(scope="module")
+def machine():
+    make("all")
     build_machine()
-    done = run_job("runtime_cli", *options, seconds=300)
+
+
+def functions(path):
+    return set(re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE))
+
+
+def left_out():
+    names = [line.split()[0].split("::") for line in (JOB / "left_out").read_text().splitlines()
+             if line and line[0] != "#"]
+    return {(file, test) for file, test in names}
+
+
+def check(done, init, files):
+    """Every test of the files ran, but those that are left out, and passed."""
     assert done.returncode == 0, done.stdout + done.stderr
-    lines = done.stdout.splitlines()
-    assert lines[0].endswith("cgroup cgroup2fs")
-    assert lines[1:] == [f"done: {way}" for way in ways] + ["PASS the life of a container"]
+    where = re.match(r"kernel \S+, pid 1 (\S+), cgroup (\S+)\n", done.stdout)
+    assert where and where.groups() == (init, "cgroup2fs"), done.stdout
+    wanted = {(path.name, test) for path in files for test in functions(path)} - left_out()
+    ended = re.findall(r"^(test_\w+\.py)::(test_\w+)(?:\[.*?\])? (?:<- \S+ )?(PASSED|SKIPPED)", done.stdout, re.MULTILINE)
+    assert {(file, test) for file, test, _ in ended} == wanted
+    assert [end for end in ended if end[2] != "PASSED"] == []
+
+
+def test_on_cgroup_v2(machine):
+    done = run_job("runtime", seconds=400)
+    check(done, "vm-init", [JOB / "test_v2.py", JOB / "test_kernel.py",
+                            *(TOP / "tests/integration").glob("test_runtime_*.py")])
+
+
+def test_scopes_of_systemd(machine):
+    done = run_job("runtime", "--systemd", seconds=240)
+    check(done, "systemd", [JOB / "test_v2.py", JOB / "test_systemd.py"])

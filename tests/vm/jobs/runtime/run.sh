@@ -4,25 +4,40 @@
 # of the two processors; under systemd (--systemd) those of cgroups again, as scopes, and of the scopes themselves.
 echo "kernel $(uname -r), pid 1 $(cat /proc/1/comm), cgroup $(stat -fc %T /sys/fs/cgroup)"
 # On the disk: a tmpfs takes no idmapped mounts before Linux 6.3, and is no device that io.max could limit.
-export TMPDIR=/var/tmp BUILD=$PWD/build SLOWNESS=10 PYTHONDONTWRITEBYTECODE=1 PATH="$PATH:/usr/sbin:/sbin"
+export TMPDIR=/var/tmp BUILD=$PWD/build CONTAINER_RUNTIME_SYSTEMD=$PWD/build/container-runtime-systemd
+export SLOWNESS=10 PYTHONDONTWRITEBYTECODE=1 PATH="$PATH:/usr/sbin:/sbin"
 mount --bind /var/tmp /tmp
 mountpoint -q /sys/kernel/security || mount -t securityfs securityfs /sys/kernel/security
 cd tests/integration || exit 1
 
-run() { # NAME FILE...: prints all at its end, so that two do not mix
+run() { # NAME FILE...
     name=$1
     shift
-    python3 -m pytest -q -p no:cacheprovider --durations=0 --basetemp="/var/tmp/pytest-$name" "$@" >"/out/$name" 2>&1
+    python3 -m pytest -v -p no:cacheprovider --durations=15 --basetemp="/var/tmp/pytest-$name" \
+        -o faulthandler_timeout=60 "$@" >"/out/$name" 2>&1
     echo $? >"/var/tmp/$name.rc"
-    cat "/out/$name"
 }
 
+# What two wrote at once is shown one after the other, also when time is over.
+show() {
+    cat /out/first /out/second 2>/dev/null
+}
+trap 'show; exit 124' TERM
+
+eval "set -- $(cat ../../asked)"
 if [ "$(cat /proc/1/comm)" = systemd ]; then
     systemctl start dbus.socket
-    MANAGER=systemd run systemd test_v2.py test_systemd.py
-    exit "$(cat /var/tmp/systemd.rc)"
+    export MANAGER=systemd
+    [ $# -gt 0 ] || set -- test_v2.py test_systemd.py
+    run first "$@"
+    echo 0 >/var/tmp/second.rc
+elif [ $# -gt 0 ]; then
+    run first "$@"
+    echo 0 >/var/tmp/second.rc
+else
+    run first test_v2.py test_kernel.py test_runtime_cli.py test_runtime_mounts.py test_runtime_races.py &
+    run second test_runtime_failures.py test_runtime_process.py test_runtime_run.py test_runtime_security.py &
+    wait
 fi
-run first test_v2.py test_kernel.py ${RUNTIME_FIRST:-} &
-run second ${RUNTIME_SECOND:-$(find . -name 'test_runtime_*.py' | sort)} &
-wait
+show
 [ "$(cat /var/tmp/first.rc)$(cat /var/tmp/second.rc)" = 00 ]
