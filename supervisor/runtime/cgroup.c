@@ -416,8 +416,7 @@ void cgroup_close(struct cgroup *cgroup)
 {
     if (!cgroup)
         return;
-    for (size_t i = 0; i < cgroup->count; i++)
-        close_fd(&cgroup->directories[i]);
+    close_fds(cgroup->directories, cgroup->count);
     for (size_t i = 0; i < cgroup->figure_count; i++)
         close_fd(&cgroup->figures[i].fd);
     free(cgroup->directories);

@@ -44,6 +44,6 @@ int cgroup_enter(const struct cgroup_entry *entry)
 
 void cgroup_entry_close(struct cgroup_entry *entry)
 {
-    while (entry->count > 0)
-        close_fd(&entry->fds[--entry->count]);
+    close_fds(entry->fds, entry->count);
+    entry->count = 0;
 }
