@@ -173,7 +173,8 @@ def test_a_failure_at_the_start_stops_the_container(runtime, kind, end):
     assert runtime.bad("start", name) == message
     assert runtime.state(name)["status"] == "stopped"
     assert not has_gone_on(runtime, bundle)
-    assert (bundle.rootfs / "tmp/done").exists() or kind == "startContainer"
+    # A hook that fails at once may end the program before it has done anything.
+    assert not (bundle.rootfs / "tmp/done").exists() or kind == "poststart"
     runtime.delete(name)
     assert (runtime.path / "stopped").read_text() == "poststop\n" and cgroup_left(bundle) == []
 
