@@ -12,6 +12,7 @@
 #include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -250,6 +251,29 @@ static void raise_hard_limits(const struct config_process *process, pid_t pid)
     }
 }
 
+/*
+ * What own_pipes() does for others (init_rights.c), root of a user namespace may not: the pipes
+ * belong to an id of the host. What cannot change stays.
+ */
+static void own_pipes(const struct plan *plan)
+{
+    const struct config *config = plan->config;
+    uint32_t uid = plan->process->uid;
+    struct stat st;
+
+    for (size_t i = 0; i < config->uid_map_count; i++) {
+        const struct id_range *range = &config->uid_map[i];
+        if (uid < range->inside || uid - range->inside >= range->count)
+            continue;
+        uid_t outside = range->outside + (uid - range->inside);
+        for (int fd = 0; fd < 3; fd++)
+            if (fstat(plan->stdio[fd], &st) == 0 && S_ISFIFO(st.st_mode) &&
+                fchown(plan->stdio[fd], outside, (gid_t)-1) < 0)
+                continue;
+        return;
+    }
+}
+
 int container_prepare_process(const struct plan *plan, struct container *container,
                               struct error *error)
 {
@@ -258,6 +282,8 @@ int container_prepare_process(const struct plan *plan, struct container *contain
 
     if (process && process->notes[0])
         container_warn(container, process->notes);
+    if (process && !process->has_terminal)
+        own_pipes(plan);
     if (process && plan_waits_for_parent(plan))
         raise_hard_limits(process, container->pid);
     if (process && process->has_oom_score_adj)

@@ -278,6 +278,11 @@ class Podman(Engine):
         failed = []
         for arguments in (["pod", "rm", "-f", "-a"], ["rm", "-f", "-a", "-t", "0"]):
             done = self.attempt(*arguments)
+            end = time.monotonic() + 20
+            # podman meets its own cleanup, which conmon has started a moment ago: the mount of /dev/shm is busy.
+            while done.returncode and "resource busy" in done.stderr and time.monotonic() < end:
+                time.sleep(0.2)
+                done = self.attempt(*arguments)
             failed += [f"{arguments}: {done.stderr}"] if done.returncode else []
 
         def monitors():

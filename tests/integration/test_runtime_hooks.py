@@ -57,6 +57,7 @@ def test_each_kind_sees_the_state_and_the_namespaces_of_its_point(runtime):
         assert set(told(runtime, bundle)) == set(OF_CREATE + OF_START)
         assert runtime.pid(name) == pid
         inside = {space: os.readlink(f"/proc/{pid}/ns/{space}") for space in ("mnt", "net")}
+        wait_for((bundle.rootfs / "tmp/done").exists, "the program")
         runtime.good("kill", name, "KILL")
         runtime.wait(name)
         assert "poststop" not in told(runtime, bundle)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import world
-from runtime_bundle import NAMESPACES, runtime  # noqa: F401 (a fixture)
+from runtime_bundle import NAMESPACES, runtime, wait_for  # noqa: F401 (a fixture)
 
 # The type in a config, its file in /proc/PID/ns, and the file of a process that made it for its children.
 FILES = {"cgroup": "cgroup", "ipc": "ipc", "mount": "mnt", "network": "net", "pid": "pid", "time": "time",
@@ -242,7 +242,7 @@ def test_several_ranges_of_identities(runtime):
     outside = dict(line.split(":", 1) for line in open(f"/proc/{runtime.pid(name)}/status") if ":" in line)
     assert (outside["Uid"].split(), outside["Gid"].split()) == (["400000"] * 4, ["500007"] * 4)
     assert set(outside["Groups"].split()) == {"500009", "500049"}
-    time.sleep(0.05)
+    wait_for(lambda: len(runtime.output(name).splitlines()) == 7, "the program's words")
     lines = [line.split() for line in runtime.output(name).splitlines()]
     assert lines == [["0", "200000", "10"], ["10", "300000", "5"], ["100", "400000", "1"], ["0", "500000", "50"],
                      ["100"], ["7"], ["7", "9", "49"]]

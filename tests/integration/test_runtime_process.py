@@ -326,9 +326,16 @@ def test_memory_policy(runtime, policy, seen):
 
 # ---- standard streams and other descriptors ----
 
-def test_pipes_can_be_reopened_by_their_user(runtime):
-    bundle = with_process(runtime, "sh", "-c", "echo out >/proc/self/fd/1; echo err >/proc/self/fd/2", user=WEB)
+@pytest.mark.parametrize("in_user_namespace", [False, True])
+@pytest.mark.parametrize("user", [{"uid": 0, "gid": 0}, WEB])
+def test_pipes_can_be_reopened_by_their_user(runtime, user, in_user_namespace):
+    command = ("sh", "-c", "echo out >/proc/self/fd/1; echo err >/proc/self/fd/2")
+    bundle = with_process(runtime, *command, user=user)
+    if in_user_namespace:
+        bundle.user_namespace()
     done = runtime.run(bundle)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "out\n", "err\n")
+    done = runtime.exec(runtime.sleeper(bundle), *command)
     assert (done.returncode, done.stdout, done.stderr) == (0, "out\n", "err\n")
 
 

@@ -13,7 +13,7 @@ from hostile import SECRET, attacker_is_removed, lab  # noqa: F401 (fixtures)
 from private_httpd import wait_until
 from test_hostile_image import tree
 
-SECONDS = float(os.environ.get("RACE_SECONDS", "3"))
+SECONDS = float(os.environ.get("RACE_SECONDS", "2.5"))
 ROUNDS = 400 * SECONDS
 
 

@@ -62,9 +62,9 @@ def test_program_of_the_runtime_cannot_be_overwritten(lab):
     (bundle.rootfs / "script").chmod(0o755)
     (bundle.rootfs / "exe").symlink_to("/proc/self/exe")
     log = lab.path / "log"
-    bundle.process["args"] = ["attacker", "overwrite", "2.5"]
+    bundle.process["args"] = ["attacker", "overwrite", "1.5"]
     with open(log, "wb") as output:
-        bundle.start(stdout=output)
+        pid = bundle.start(stdout=output)
     wait_until(lambda: "attack ready" in log.read_text(), "the attacker")
     # It prints its help into a pipe that is full, and so is there to be looked at; then it ends, and may be written.
     reading, writing = os.pipe()
@@ -77,7 +77,7 @@ def test_program_of_the_runtime_cannot_be_overwritten(lab):
     while os.read(reading, 65536):
         pass
     os.close(reading)
-    lab.wait_stopped(bundle)
+    lab.wait_end(pid)
     said = log.read_text()
     assert "found " in said, said
     assert str(lab.path) not in said, "a path of the host"

@@ -151,12 +151,12 @@ def test_a_socket_with_a_longer_path_than_an_address_holds(runtime):
 def test_size_changes_and_signals_by_the_master(runtime):
     with receiver(runtime) as (path, take):
         bundle = runtime.bundle().python("""if 1:
-            import os, signal, sys
-            signal.signal(signal.SIGWINCH, lambda *_: print(os.get_terminal_size(), flush=True))
-            signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
-            print("ready", flush=True)
-            for line in sys.stdin: print("got", line.strip(), flush=True)
-            print("end", flush=True)""")
+            import os, signal
+            signal.signal(signal.SIGWINCH, lambda *_: os.write(1, repr(os.get_terminal_size()).encode()))
+            signal.signal(signal.SIGINT, lambda *_: os.write(1, b"interrupted"))
+            os.write(1, b"ready")
+            while line := os.read(0, 99): os.write(1, b"got " + line)
+            os.write(1, b"end")""")
         bundle.process["terminal"] = True
         runtime.start(bundle, None, "--console-socket", path)
         master = take()
@@ -245,9 +245,8 @@ def test_somebody_types(runtime):
         assert re.search("30 90\r\n/dev/pts/0\r\n33\r\n", out), out
         set_size(user.master, 11, 44)
         user.process.send_signal(signal.SIGWINCH)  # the kernel sends it too, to the group in the foreground
-        time.sleep(0.05)
-        user.type("stty size\r")
-        user.until("11 44\r\n")
+        user.type("while [ \"$(stty size)\" != '11 44' ]; do sleep 0.02; done; echo chan''ged\r")
+        user.until("changed\r\n")
         user.type("sleep 100\r")
         time.sleep(0.1)
         begin = time.monotonic()
