@@ -70,6 +70,24 @@ static inline void close_fd(int *fd)
     *fd = -1;
 }
 
+/*
+ * The same for many, with one system call for each run of consecutive numbers, as descriptors have
+ * that were opened one after the other.
+ */
+static inline void close_fds(int *fds, size_t count)
+{
+    for (size_t i = 0, next; i < count; i = next) {
+        for (next = i + 1; next < count && fds[i] >= 0 && fds[next] == fds[next - 1] + 1; next++)
+            continue;
+        if (fds[i] >= 0 && next > i + 1)
+            close_range((unsigned)fds[i], (unsigned)fds[next - 1], 0);
+        else if (fds[i] >= 0)
+            close(fds[i]);
+    }
+    for (size_t i = 0; i < count; i++)
+        fds[i] = -1;
+}
+
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 #endif

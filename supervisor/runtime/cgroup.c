@@ -390,6 +390,19 @@ int cgroup_open(struct cgroup_driver *driver, const char *path, struct cgroup **
     return 0;
 }
 
+/* Where the child is not, its parent stands for it. -1 with errno, if that is there and cannot be
+ * opened. */
+static int open_instead(const struct cgroup *parent, struct cgroup *child, size_t i)
+{
+    if (child->directories[i] != CGROUP_ABSENT)
+        return -1;
+    int directory = cgroup_directory(parent, i);
+    if (directory < 0)
+        return parent->directories[i] == CGROUP_ABSENT ? 0 : -1;
+    child->directories[i] = openat(directory, ".", CGROUP_DIRECTORY_FLAGS);
+    return child->directories[i] < 0 ? -1 : 0;
+}
+
 int cgroup_open_child(const struct cgroup *parent, const char *name, struct cgroup **out,
                       struct error *error)
 {
@@ -399,14 +412,9 @@ int cgroup_open_child(const struct cgroup *parent, const char *name, struct cgro
     if (snprintf(path, sizeof(path), "%s/%s", parent->path, name) >= (int)sizeof(path))
         return error_sys(error, ENAMETOOLONG, "cgroup %s", parent->path);
     int r = cgroup_open(parent->driver, path, out, error);
-    for (size_t i = 0; r == 0 && i < parent->driver->count; i++) {
-        int *directory = &(*out)->directories[i];
-        if (*directory >= 0 || parent->directories[i] < 0)
-            continue;
-        *directory = openat(parent->directories[i], ".", CGROUP_DIRECTORY_FLAGS);
-        if (*directory < 0)
+    for (size_t i = 0; r == 0 && i < parent->driver->count; i++)
+        if (cgroup_directory(*out, i) < 0 && open_instead(parent, *out, i) < 0)
             r = error_sys(error, errno, "open cgroup %s", parent->path);
-    }
     if (r < 0)
         cgroup_close(steal_ptr(*out));
     return r;
@@ -416,8 +424,7 @@ void cgroup_close(struct cgroup *cgroup)
 {
     if (!cgroup)
         return;
-    for (size_t i = 0; i < cgroup->count; i++)
-        close_fd(&cgroup->directories[i]);
+    close_fds(cgroup->directories, cgroup->count);
     for (size_t i = 0; i < cgroup->figure_count; i++)
         close_fd(&cgroup->figures[i].fd);
     free(cgroup->directories);

@@ -19,7 +19,10 @@ int cgroup_open_entry(const struct cgroup *cgroup, bool is_born_in_v2, struct cg
         const char *file = hierarchy->mount.is_v2 ? "cgroup.procs" : "tasks";
         if ((hierarchy->mount.is_v2 && is_born_in_v2) || cgroup->directories[i] == CGROUP_ABSENT)
             continue;
-        int fd = openat(cgroup->driver->top, cgroup_place(hierarchy, cgroup->path, file, place),
+        bool is_open =
+            cgroup->directories[i] >= 0; /* perhaps of another path: cgroup_open_child() */
+        int fd = openat(is_open ? cgroup->directories[i] : cgroup->driver->top,
+                        is_open ? file : cgroup_place(hierarchy, cgroup->path, file, place),
                         O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0 && errno == ENOENT && cgroup->directories[i] == CGROUP_UNKNOWN)
             continue; /* opened, and somebody else made it */
@@ -44,6 +47,6 @@ int cgroup_enter(const struct cgroup_entry *entry)
 
 void cgroup_entry_close(struct cgroup_entry *entry)
 {
-    while (entry->count > 0)
-        close_fd(&entry->fds[--entry->count]);
+    close_fds(entry->fds, entry->count);
+    entry->count = 0;
 }

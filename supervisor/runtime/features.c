@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "supervisor/runtime/features.h"
 
-#include <ctype.h>
 #include <seccomp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/capability.h>
 
 #include "supervisor/runtime/config.h"
 #include "supervisor/runtime/seccomp.h"
@@ -54,19 +52,14 @@ static json_t *enumerated(const char *(*name_at)(size_t index))
     return list;
 }
 
-/* Those of the running kernel; one that libcap has no name for cannot be asked for either. */
+/* Those of the running kernel; one that we have no name for cannot be asked for either. */
 static json_t *capabilities(void)
 {
     json_t *list = json_array();
 
-    for (int number = 0; number <= capability_last(); number++) {
-        char *name = cap_to_name(number), upper[64] = "";
-        for (size_t i = 0; name && name[i] && i + 1 < sizeof(upper); i++)
-            upper[i] = (char)toupper((unsigned char)name[i]);
-        cap_free(name);
-        if (strncmp(upper, "CAP_", 4) == 0 && capability_number(upper) == number)
-            append(&list, upper);
-    }
+    for (int number = 0, last = capability_last(); number <= last; number++)
+        if (capability_name(number))
+            append(&list, capability_name(number));
     return list;
 }
 

@@ -132,7 +132,7 @@ static int raise_loopback(const struct plan *plan)
 
     if (!(plan->clone_flags & CLONE_NEWNET))
         return 0;
-    _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    _cleanup_later_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return errno == EAFNOSUPPORT ? 0 : -errno;
     return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
@@ -226,8 +226,10 @@ static void build_mounts(struct plan *plan)
     init_check(plan, STEP_READ_ONLY, r, index);
     r = init_mask_paths(plan, &index);
     init_check(plan, STEP_MASK, r, index);
-    if (plan->process) /* as all runtimes do; a read-only root may lack it, and then chdir says so
-                        */
+    if (plan->process &&
+        strcmp(plan->process->cwd, "/") !=
+            0) /* as all runtimes do; a read-only root may lack it, and then chdir says so
+                */
         init_ensure_directory(plan, plan->process->cwd);
     init_check(plan, STEP_PIVOT, init_change_root(plan), 0);
     init_check(plan, STEP_ROOT_FLAGS, init_finish_root(plan), 0);

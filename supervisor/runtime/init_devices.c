@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "supervisor/runtime/init_internal.h"
 #include "supervisor/runtime/mounts_internal.h"
 #include "supervisor/sys/mount.h"
 #include "supervisor/sys/openat2.h"
@@ -109,7 +110,7 @@ static int open_place(int parent, const char *name, const struct config_device *
 
     if (made < 0 && errno != EEXIST)
         return -errno;
-    _cleanup_close_ int fd = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    _cleanup_later_ int fd = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) < 0)
         return -errno;
     return is_place(&st) || is_device(&st, device) ? steal_fd(&fd) : -EEXIST;
@@ -125,7 +126,7 @@ static int make_fifo(int parent, const char *name, const struct config_device *d
     umask(mask);
     if (made < 0 && errno != EEXIST)
         return -errno;
-    _cleanup_close_ int fd = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    _cleanup_later_ int fd = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) < 0)
         return -errno;
     if (!S_ISFIFO(st.st_mode))
@@ -136,16 +137,16 @@ static int make_fifo(int parent, const char *name, const struct config_device *d
 static int make_device(const struct plan *plan, size_t index, const struct config_device *device)
 {
     const char *name;
-    _cleanup_close_ int parent = open_parent(plan, device->path, &name);
+    _cleanup_later_ int parent = open_parent(plan, device->path, &name);
 
     if (parent < 0)
         return parent;
     if (device->type == S_IFIFO)
         return make_fifo(parent, name, device);
-    _cleanup_close_ int place = open_place(parent, name, device);
+    _cleanup_later_ int place = open_place(parent, name, device);
     if (place < 0)
         return place;
-    _cleanup_close_ int fd = clone_device(plan, index, device);
+    _cleanup_later_ int fd = clone_device(plan, index, device);
     return fd < 0 ? fd : mount_attach(fd, place);
 }
 
@@ -153,7 +154,7 @@ static int make_device(const struct plan *plan, size_t index, const struct confi
 static int make_links(const struct plan *plan)
 {
     const char *name, *target;
-    _cleanup_close_ int dev = init_open_target(plan->root_fd, "/dev", false, false, NULL);
+    _cleanup_later_ int dev = init_open_target(plan->root_fd, "/dev", false, false, NULL);
 
     if (dev < 0)
         return dev;
@@ -207,14 +208,14 @@ static int open_console(const struct plan *plan)
 
     if (own)
         return open_beneath_nofollow(own->fd, "console", O_PATH, 0);
-    _cleanup_close_ int dev = init_open_target(plan->root_fd, "/dev", false, false, NULL);
+    _cleanup_later_ int dev = init_open_target(plan->root_fd, "/dev", false, false, NULL);
     if (dev < 0)
         return dev;
     _cleanup_close_ int made =
         openat(dev, "console", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (made < 0 && errno != EEXIST)
         return -errno;
-    _cleanup_close_ int fd = openat(dev, "console", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    _cleanup_later_ int fd = openat(dev, "console", O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) < 0)
         return -errno;
     return S_ISREG(st.st_mode) || S_ISCHR(st.st_mode) ? steal_fd(&fd) : -EEXIST;
@@ -229,9 +230,9 @@ int init_mount_console(const struct plan *plan, int slave)
     if (!S_ISCHR(st.st_mode) || major(st.st_rdev) < PTS_MAJOR_FIRST ||
         major(st.st_rdev) > PTS_MAJOR_LAST)
         return -ENODEV;
-    _cleanup_close_ int target = open_console(plan);
+    _cleanup_later_ int target = open_console(plan);
     if (target < 0)
         return target;
-    _cleanup_close_ int fd = mount_clone(slave, 0);
+    _cleanup_later_ int fd = mount_clone(slave, 0);
     return fd < 0 ? fd : mount_attach(fd, target);
 }

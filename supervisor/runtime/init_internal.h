@@ -9,8 +9,24 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <unistd.h>
 
+#include "common/cleanup.h"
 #include "supervisor/runtime/plan.h"
+
+/*
+ * _cleanup_later_: for descriptors that nothing depends on being closed (no file open for writing,
+ * which would keep a mount from becoming read-only). All of the new process's are closed by one
+ * call before exec (init_rights.c), so that only those beyond a small number are closed one by one.
+ */
+#define INIT_LATER_MAX 64
+
+static inline void cleanup_close_later(int *fd)
+{
+    if (*fd >= INIT_LATER_MAX)
+        close(*fd);
+}
+#define _cleanup_later_ _cleanup_(cleanup_close_later)
 
 /* Tells the parent (or the starter) of a step; errnum is -r. */
 void init_report(const struct plan *plan, uint32_t step, int r, uint32_t index, bool is_warning);

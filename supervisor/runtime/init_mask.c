@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "supervisor/runtime/init_internal.h"
 #include "supervisor/runtime/mounts_internal.h"
 #include "supervisor/sys/mount.h"
 #include "supervisor/sys/openat2.h"
@@ -57,7 +58,7 @@ static int open_path(const struct plan *plan, const char *path)
 
 static int make_read_only(int target)
 {
-    _cleanup_close_ int fd = mount_clone(target, 1);
+    _cleanup_later_ int fd = mount_clone(target, 1);
     int r = fd < 0 ? fd : mount_change(fd, 1, MOUNT_ATTR_RDONLY, 0, 0, -1);
 
     return r < 0 ? r : mount_attach(fd, target);
@@ -69,7 +70,7 @@ int init_read_only_paths(const struct plan *plan, uint32_t *index)
 
     for (size_t i = 0; paths && paths[i]; i++) {
         *index = (uint32_t)i;
-        _cleanup_close_ int target = open_path(plan, paths[i]);
+        _cleanup_later_ int target = open_path(plan, paths[i]);
         if (is_missing(target))
             continue;
         int r = target < 0 ? target : make_read_only(target);
@@ -86,7 +87,7 @@ int init_read_only_paths(const struct plan *plan, uint32_t *index)
 static int mask_directory(int target, int *empty)
 {
     if (*empty >= 0) {
-        _cleanup_close_ int copy = mount_clone(*empty, 0);
+        _cleanup_later_ int copy = mount_clone(*empty, 0);
         return copy < 0 ? copy : mount_attach(copy, target);
     }
     *empty =
@@ -100,7 +101,7 @@ static int mask_file(const struct plan *plan, int target, int *null)
 {
     if (*null < 0)
         *null = init_open_null(plan);
-    _cleanup_close_ int copy = *null < 0 ? *null : mount_clone(*null, 0);
+    _cleanup_later_ int copy = *null < 0 ? *null : mount_clone(*null, 0);
     return copy < 0 ? copy : mount_attach(copy, target);
 }
 
@@ -116,12 +117,12 @@ static int mask(const struct plan *plan, int target, int *empty, int *null)
 int init_mask_paths(const struct plan *plan, uint32_t *index)
 {
     char *const *paths = plan->config->masked_paths;
-    _cleanup_close_ int empty = -1;
-    _cleanup_close_ int null = -1;
+    _cleanup_later_ int empty = -1;
+    _cleanup_later_ int null = -1;
 
     for (size_t i = 0; paths && paths[i]; i++) {
         *index = (uint32_t)i;
-        _cleanup_close_ int target = open_path(plan, paths[i]);
+        _cleanup_later_ int target = open_path(plan, paths[i]);
         if (is_missing(target))
             continue;
         int r = target < 0 ? target : mask(plan, target, &empty, &null);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "supervisor/runtime/init_internal.h"
 #include "supervisor/runtime/mounts_internal.h"
 #include "supervisor/sys/mount.h"
 #include "supervisor/sys/openat2.h"
@@ -249,7 +250,7 @@ static int change_mounted(const struct config_mount *mount, int target)
 
 static int change_one(const struct plan *plan, const struct config_mount *mount)
 {
-    _cleanup_close_ int target = open_in_root(plan->root_fd, mount->destination, O_PATH, 0);
+    _cleanup_later_ int target = open_in_root(plan->root_fd, mount->destination, O_PATH, 0);
 
     return target < 0 ? target : change_mounted(mount, target);
 }
@@ -308,7 +309,7 @@ static int attach_one(const struct plan *plan, struct planned_mount *planned)
     int r = make_detached(plan, planned);
     if (r < 0)
         return r;
-    _cleanup_close_ int target = init_open_target(
+    _cleanup_later_ int target = init_open_target(
         plan->root_fd, mount->destination, planned->is_file, !planned->is_kernel, &was_missing);
     if (target < 0)
         return target;

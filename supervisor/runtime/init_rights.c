@@ -6,11 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -30,36 +30,64 @@
 /* Ours that live until exec, behind those of the program. */
 #define KEPT_MAX 5
 
+/* Where a descriptor is, what it becomes, and whether the program gets it. */
+struct place {
+    int fd, target;
+    bool is_for_program;
+};
+
+/* Nobody's target may still be somebody's source: those are moved out of the way. */
+static int make_way(struct place *places, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (places[i].fd == places[i].target || places[i].fd >= count)
+            continue;
+        places[i].fd = fcntl(places[i].fd, F_DUPFD_CLOEXEC, count);
+        if (places[i].fd < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+static int settle(const struct place *place)
+{
+    int flags = place->is_for_program ? 0 : O_CLOEXEC;
+
+    if (place->fd != place->target)
+        return dup3(place->fd, place->target, flags) < 0 ? -errno : 0;
+    /* The kept ones are close-on-exec from the beginning. */
+    return place->is_for_program && fcntl(place->fd, F_SETFD, 0) < 0 ? -errno : 0;
+}
+
 /*
  * Puts stdio on 0..2, the passed descriptors on 3.., what we still need behind them, and closes all
- * the rest: nothing of the runtime's reaches the program. All are moved out of the way first.
+ * the rest: nothing of the runtime's reaches the program. Close together, so that no number between
+ * them is still the caller's (CVE-2024-21626).
  */
 static int arrange_descriptors(struct plan *plan)
 {
     int *kept[KEPT_MAX] = {&plan->status_fd, &plan->start_listener, &plan->hook_state_fd,
                            &plan->notify_fd, &plan->notify_state_fd};
-    int moved[3 + PLAN_PASSED_MAX + KEPT_MAX];
-    int count = 3 + (int)plan->passed_count, total = count + KEPT_MAX;
+    struct place places[3 + PLAN_PASSED_MAX + KEPT_MAX];
+    int count = 0;
 
-    for (int i = 0; i < total; i++) {
-        int fd = i < 3 ? plan->stdio[i] : i < count ? plan->passed[i - 3] : *kept[i - count];
-        moved[i] = fd < 0 && i >= count ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, total + 1);
-        if (moved[i] < 0 && (fd >= 0 || i < count))
-            return -errno;
-    }
-    /* Close together, so that no number between them is still the caller's (CVE-2024-21626). */
-    int next = 0;
-    for (int i = 0; i < total; i++) {
-        if (moved[i] < 0)
+    for (int i = 0; i < 3; i++, count++)
+        places[count] = (struct place){plan->stdio[i], count, true};
+    for (size_t i = 0; i < plan->passed_count; i++, count++)
+        places[count] = (struct place){plan->passed[i], count, true};
+    for (int i = 0; i < KEPT_MAX; i++) {
+        if (*kept[i] < 0)
             continue;
-        if (dup3(moved[i], next, i < count ? 0 : O_CLOEXEC) < 0)
-            return -errno;
-        if (i >= count)
-            *kept[i - count] = next;
-        next++;
+        places[count] = (struct place){*kept[i], count, false};
+        *kept[i] = count++;
     }
+    int r = make_way(places, count);
+    for (int i = 0; r == 0 && i < count; i++)
+        r = settle(&places[i]);
+    if (r < 0)
+        return r;
     plan->proc_fd = plan->root_fd = plan->console_fd = -1;
-    return syscall(SYS_close_range, (unsigned)next, ~0U, 0) < 0 ? -errno : 0;
+    return syscall(SYS_close_range, (unsigned)count, ~0U, 0) < 0 ? -errno : 0;
 }
 
 /*
@@ -206,8 +234,9 @@ static int drop_bounding_set(const struct plan *plan, uint32_t *index)
 
 static int become_user(const struct config_process *process)
 {
-    /* Keeps the permitted set over the change; capset below then sets it as asked. */
-    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+    /* Keeps the permitted set over the change; capset below then sets it as asked. Root keeps it.
+     */
+    if (process->uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
         return -errno;
     /* A user namespace that denies setgroups has no groups to give or to lose. */
     if (setgroups(process->additional_gid_count, process->additional_gids) < 0 &&

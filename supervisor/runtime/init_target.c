@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "supervisor/runtime/init_internal.h"
 #include "supervisor/runtime/mounts_internal.h"
 #include "supervisor/sys/openat2.h"
 
@@ -122,13 +123,13 @@ static int make_missing(int root, char *path, size_t size, bool is_file)
         bool is_last = *end == '\0';
         strcpy(rest, end);
         *end = '\0';
-        _cleanup_close_ int found = open_in_root(root, path, O_PATH, 0);
+        _cleanup_later_ int found = open_in_root(root, path, O_PATH, 0);
         if (found < 0) {
             if (found != -ENOENT)
                 return found;
             char *slash = strrchr(path, '/');
             *slash = '\0';
-            _cleanup_close_ int parent =
+            _cleanup_later_ int parent =
                 open_in_root(root, *path ? path : "/", O_PATH | O_DIRECTORY, 0);
             if (parent < 0)
                 return parent;
@@ -203,14 +204,14 @@ int init_open_target(int root, const char *path, bool is_file, bool may_follow, 
 
     if (fd != -ELOOP || !may_follow)
         return fd;
-    _cleanup_close_ int found = open_or_make(root, path, is_file, was_missing, open_in_root);
+    _cleanup_later_ int found = open_or_make(root, path, is_file, was_missing, open_in_root);
     int r = found < 0 ? found : check_linked(root, found);
     return r < 0 ? r : steal_fd(&found);
 }
 
 int init_ensure_directory(const struct plan *plan, const char *path)
 {
-    _cleanup_close_ int fd = init_open_target(plan->root_fd, path, false, true, NULL);
+    _cleanup_later_ int fd = init_open_target(plan->root_fd, path, false, true, NULL);
 
     return fd < 0 ? fd : 0;
 }

@@ -156,13 +156,19 @@ static int fill(struct store_entry *entry, const struct store_state *state, cons
     return store_state_create(entry, state, error);
 }
 
-static void empty(int fd)
+/* Removes a directory with what may be in it: nearly always the first two alone. */
+static int remove_directory(int fd, int store_fd, const char *name)
 {
-    static const char *const files[] = {"config.json", "state.json", STORE_FILE_NEW,
-                                        STORE_START_SOCKET};
+    static const char *const always[] = {"config.json", "state.json"};
+    static const char *const seldom[] = {STORE_FILE_NEW, STORE_START_SOCKET};
 
-    for (size_t i = 0; i < ARRAY_LENGTH(files); i++)
-        unlinkat(fd, files[i], 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(always); i++)
+        unlinkat(fd, always[i], 0);
+    if (unlinkat(store_fd, name, AT_REMOVEDIR) == 0)
+        return 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(seldom); i++)
+        unlinkat(fd, seldom[i], 0);
+    return unlinkat(store_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
 int store_create(const struct store *store, const struct store_state *state, const char *config,
@@ -185,8 +191,7 @@ int store_create(const struct store *store, const struct store_state *state, con
                             state->id, store->path)
                 : error_sys(error, errno, "make %s/%s", store->path, state->id);
     if (r < 0) {
-        empty(entry->fd);
-        unlinkat(store->fd, hidden, AT_REMOVEDIR);
+        remove_directory(entry->fd, store->fd, hidden);
         store_entry_close(entry);
     }
     return r;
@@ -250,10 +255,11 @@ void store_unlock(struct store_entry *entry)
 
 int store_remove(struct store_entry *entry, struct error *error)
 {
-    empty(entry->fd);
-    if (unlinkat(entry->store->fd, entry->id, AT_REMOVEDIR) < 0 && errno != ENOENT)
-        return error_sys(error, errno, "remove %s/%s", entry->store->path, entry->id);
-    return 0;
+    int r = remove_directory(entry->fd, entry->store->fd, entry->id);
+
+    return r < 0 && r != -ENOENT
+               ? error_sys(error, -r, "remove %s/%s", entry->store->path, entry->id)
+               : 0;
 }
 
 void store_entry_close(struct store_entry *entry)

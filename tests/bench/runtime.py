@@ -164,7 +164,7 @@ def compile_static(source, target):
 
 
 def compile_library(target):
-    libraries = "jansson libseccomp libcap yaml-0.1 libnl-3.0 libnl-route-3.0 libnftables libsystemd".split()
+    libraries = "jansson libseccomp yaml-0.1 libnl-3.0 libnl-route-3.0 libnftables libsystemd".split()
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", *libraries], check=True, capture_output=True, text=True,
                            timeout=30).stdout.split()
     done = subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", f"-I{ROOT}", "-O2", "-o", target, HERE / "library.c",
