@@ -288,7 +288,8 @@ def test_devices_of_an_image_without_a_dev_mount(lab, place, has_terminal):
             assert "dev" in done.stderr, done.stderr
         # What the image had there is neither written nor changed, but for ptmx, which must be a link to the container's.
         for name in (str(path), str(bundle.rootfs / "etc/masked")):
-            if name in image and not name.endswith("ptmx") and stat.S_IFMT(image[name][0]) not in (stat.S_IFLNK, stat.S_IFDIR):
+            kind = stat.S_IFMT(image[name][0]) if name in image else stat.S_IFLNK
+            if not name.endswith("ptmx") and kind not in (stat.S_IFLNK, stat.S_IFDIR):
                 assert tree(bundle.rootfs)[name][:5] == image[name][:5], name
         assert tree(lab.canary) == before, path
     assert starts > 0 or place in ("dev", "dev/null", "dev/zero"), "no image could be started at all"
@@ -635,13 +636,13 @@ def test_annotations_become_nothing(lab):
         "run.oci.monitor-hooks": "1", "krun.cpus": "9", "module.wasm.image/variant": "compat",
         "io.kubernetes.cri-o.Devices": "/dev/mem", "io.katacontainers.config.hypervisor.path": "/evil",
     }
-    script = "grep -e ^Groups -e ^Cap -e ^Seccomp /proc/self/status; cat /proc/self/cgroup; ls /dev; cat /proc/uptime | head -c 2"
+    script = "grep -e ^Groups -e ^Cap -e ^Seccomp /proc/self/status; cat /proc/self/cgroup; ls /dev"
     strange = lab.bundle()
     strange.config["annotations"] = odd
     hook = {"path": "/bin/sh", "args": ["sh", "-c", "echo said; echo said >&2"]}
     for bundle in (plain, strange):
         bundle.config["hooks"] = {"createRuntime": [hook]}
-    first, second = (bundle.shell(script.split("; cat /proc/uptime")[0]).run() for bundle in (plain, strange))
+    first, second = (bundle.shell(script).run() for bundle in (plain, strange))
     assert first.returncode == second.returncode == 0 and first.stdout == second.stdout, (first, second)
     assert not [str(path) for path in marks.values() if path.exists()]
     strange.create()
