@@ -116,8 +116,7 @@ static void check_attributes(uint64_t set, uint64_t cleared)
     check(!((set | cleared) & MOUNT_ATTR_IDMAP));
 }
 
-/* No option that is understood may go to the file system, which would take it for its own. */
-static void check_data(const char *data)
+void check_mount_data(const char *data)
 {
     const char *const *names = config_mount_option_names();
 
@@ -151,7 +150,6 @@ void check_mount(const struct config_mount *mount)
     check_id_map(mount->gid_map, mount->gid_map_count);
     check_attributes(mount->attributes, mount->cleared);
     check_attributes(mount->tree_attributes, mount->tree_cleared);
-    check_data(mount->data);
 }
 
 /* ---- resources ---- */

@@ -22,6 +22,11 @@ static inline void check(int is_true)
 void check_outcome(int r, int is_made, const struct error *error);
 void check_process(const struct config_process *process);
 void check_mount(const struct config_mount *mount);
+/*
+ * No option that is understood goes to the file system, which would take it for its own. Only for
+ * options without commas in them, which are passed as they are (context="a:b:c1,c2").
+ */
+void check_mount_data(const char *data);
 void check_resources(const struct cgroup_resources *resources);
 /* A NULL-terminated list of paths, or NULL. */
 void check_absolute_paths(char *const *paths);

@@ -82,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     check(config->mount_count == 1);
     check_mount(&config->mounts[0]);
+    check_mount_data(config->mounts[0].data);
     _cleanup_config_ struct config *again = read_mount(lines, 2, &error);
     if (again)
         check_same(&config->mounts[0], &again->mounts[0]);
