@@ -31,6 +31,9 @@ WARM_UP = 2
 # not. So a turn is three of the same back to back, of which the first, which pays for what was before, is not counted.
 TURN = 3
 PAUSE_SECONDS = 0.05
+WAITING = 3         # created containers that wait at the same time, of which one is measured
+FIRST_STARTS = 7    # processes of the library whose first start counts: one alone says little
+MNT_DETACH = 2
 IDS = itertools.count(1)
 
 
@@ -86,7 +89,7 @@ class Runtime:
     sleeper: bool = False
 
     def __post_init__(self):
-        self.root = self.top / f"state-{self.name}"
+        self.root = self.top / "state" / self.name
 
     def base(self):
         return [self.program, "--root", str(self.root)]
@@ -182,6 +185,9 @@ class Bench:
         for source in ("timed.c", "floor.c"):
             compile_static(source, top / source[:-2])
         runtime_bundle.make(top, PARALLEL)
+        # Where all runtimes keep their state if nobody says otherwise, /run, is one too.
+        (top / "state").mkdir()
+        world.check(world.LIBC.mount(b"tmpfs", os.fsencode(top / "state"), b"tmpfs", 0, b"mode=755"), "mount tmpfs")
         programs = [("ours", ours)] + [(name, shutil.which(name)) for name in ("crun", "runc")]
         self.runtimes = [Runtime(name, str(program), top, slot)
                          for slot, (name, program) in enumerate(programs) if program]
@@ -191,7 +197,7 @@ class Bench:
     # ---- time ----
 
     def timed(self, runtime, row, count=1):
-        """(seconds of all, [ms of each], largest resident KB)."""
+        """(seconds of all, [ms of each], [ms of processor time of each], largest resident KB)."""
         first = next(IDS) * 1000
         done = subprocess.run([self.top / "timed", str(row.parallel), str(count), str(first), self.top / "log",
                                *runtime.commands(row)], capture_output=True, text=True, timeout=110)
@@ -200,15 +206,16 @@ class Bench:
         if done.returncode != 0:
             raise Broken(f"{runtime.name}: {row.name}: {done.stderr.strip()}: {last_words(self.top)}")
         total, *lines = done.stdout.splitlines()
-        pairs = [line.split() for line in lines]
-        return int(total) / 1e9, [int(ns) / 1e6 for ns, _ in pairs], max(int(kb) for _, kb in pairs)
+        each = [[int(word) for word in line.split()] for line in lines]
+        return (int(total) / 1e9, [ns / 1e6 for ns, _, _ in each], [us / 1e3 for _, _, us in each],
+                max(kb for _, kb, _ in each))
 
     def turn(self, side, row):
         if row.after_pause:
             time.sleep(PAUSE_SECONDS)
             return self.timed(side, row)[1:]
-        _, times, largest = self.timed(side, row, TURN)
-        return times[1:], largest
+        _, times, cpu, largest = self.timed(side, row, TURN)
+        return times[1:], cpu[1:], largest
 
     def sides(self, row):
         return [*self.runtimes, *([self.floor] if row.floor else [])]
@@ -229,18 +236,21 @@ class Bench:
     def measure(self, row):
         able, reasons = self.tried(row)
         samples = {side.name: [] for side in able}
+        cpu_samples = {side.name: [] for side in able}
         rss = {side.name: 0 for side in able}
         try:
             for _ in range(self.size.rounds):
                 for side in able:  # in turns: what disturbs the machine disturbs all
-                    times, largest = self.turn(side, row)
+                    times, cpu, largest = self.turn(side, row)
                     samples[side.name] += times
+                    cpu_samples[side.name] += cpu
                     rss[side.name] = max(rss[side.name], largest)
         finally:
             if row.needs_sleeper:
                 for side in self.runtimes:
                     side.stop_sleeper()
         return {"name": row.name, "wanted": row.wanted, "ms": {k: statistics.median(v) for k, v in samples.items()},
+                "cpu_ms": {k: statistics.median(v) for k, v in cpu_samples.items()},
                 "rss_kb": rss, "samples": samples, "failed": reasons}
 
     def measure_at_once(self):
@@ -248,7 +258,7 @@ class Bench:
         rates = {side.name: [] for side in able}
         for _ in range(self.size.at_once_rounds):
             for side in able:
-                seconds, _, _ = self.timed(side, AT_ONCE, self.size.at_once)
+                seconds, *_ = self.timed(side, AT_ONCE, self.size.at_once)
                 rates[side.name].append(self.size.at_once / seconds)
         return {"name": AT_ONCE.name, "starts_per_second": {k: statistics.median(v) for k, v in rates.items()},
                 "samples": rates, "failed": reasons}
@@ -265,15 +275,25 @@ class Bench:
             raise Broken(f"{side.name}: run under strace: {done.stderr[-300:]}")
         return next(int(line.split()[0]) for line in out.read_text().splitlines() if line.split()[1:] == ["total"])
 
-    def waiting_kb(self, runtime):
-        """Private memory of the process of a container that was created and not started (proc(5), smaps_rollup)."""
+    def waiting_kb(self, runtime, wanted=("Private_Clean:", "Private_Dirty:")):
+        """
+        Private memory of the process of a container that was created and not started (proc(5), smaps_rollup). Others
+        wait beside it: pages of the program's file are private as long as one process alone has them mapped.
+        """
         pid_file = self.top / "pid"
-        runtime.call("create", "--bundle", str(self.top / "plain" / "0"), "--pid-file", str(pid_file), "waiting")
-        text = Path(f"/proc/{int(pid_file.read_text())}/smaps_rollup").read_text()
-        runtime.call("delete", "--force", "waiting")
-        world.reap()
-        return sum(int(line.split()[1]) for line in text.splitlines()
-                   if line.startswith(("Private_Clean:", "Private_Dirty:")))
+        try:
+            for slot in range(WAITING):
+                runtime.call("create", "--bundle", str(self.top / "plain" / str(slot)), "--pid-file", str(pid_file),
+                             f"waiting-{slot}")
+            text = Path(f"/proc/{int(pid_file.read_text())}/smaps_rollup").read_text()
+        finally:
+            for slot in range(WAITING):
+                runtime.call("delete", "--force", f"waiting-{slot}", check=False)
+            world.reap()
+        return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(wanted))
+
+    def dirty_kb(self, runtime):
+        return self.waiting_kb(runtime, ("Private_Dirty:",))
 
     def counted(self, what, sides):
         found, reasons = {}, {}
@@ -296,16 +316,22 @@ class Bench:
             sleeping = self.top / f"library-{variant}.json"
             sleeping.write_text(json.dumps(text))
             count = self.size.library_containers if variant == "plain" else self.size.library_containers // 10
-            done = subprocess.run([program, sleeping, str(count), f"/mcb-{os.getpid()}-library"], capture_output=True,
-                                  text=True, timeout=110, stdin=subprocess.DEVNULL)
-            if done.returncode != 0:
-                raise Broken(f"the library: {done.stderr.strip()}")
-            results[variant] = [[float(part) for part in line.split()] for line in done.stdout.splitlines()]
+            firsts = [self.library_starts(program, sleeping, 1)[0] for _ in range(FIRST_STARTS)]
+            results[variant] = {"first": firsts, "all": self.library_starts(program, sleeping, count)}
         return results
+
+    def library_starts(self, program, config, count):
+        """The milliseconds of the parts of each start in a new process."""
+        done = subprocess.run([program, config, str(count), f"/mcb-{os.getpid()}-library"], capture_output=True,
+                              text=True, timeout=110, stdin=subprocess.DEVNULL)
+        if done.returncode != 0:
+            raise Broken(f"the library: {done.stderr.strip()}")
+        return [[float(part) for part in line.split()] for line in done.stdout.splitlines()]
 
     def close(self):
         for runtime in self.runtimes:
             runtime.remove_all()
+        world.LIBC.umount2(os.fsencode(self.top / "state"), MNT_DETACH)
         for hierarchy in (world.CGROUPS, *world.CGROUPS.glob("*/")):
             for group in hierarchy.glob(f"mcb-{os.getpid()}-*"):
                 remove_group(group)
@@ -322,16 +348,17 @@ class Report:
         if not self.is_json:
             print(text, flush=True)
 
-    def line(self, name, values, form, wanted="", lowest=None):
+    def line(self, name, values, form, wanted="", others=()):
+        """others: values of the same sides for the columns of further ratios."""
         cells = "".join(f"{(form.format(values[n]) if n in values else '-'):>10}" for n in (*self.names, "floor"))
-        ratios = "".join(f"{(f'{ratio:.2f}' if ratio else ''):>11}" for ratio in (ours_to_crun(values),
-                                                                               ours_to_crun(lowest or {})))
+        found = [ours_to_crun(side) for side in (values, *others)] + [None] * (2 - len(others))
+        ratios = "".join(f"{(f'{ratio:.2f}' if ratio else ''):>11}" for ratio in found)
         self.say(f"  {name:<28}{cells}{ratios}   {wanted}".rstrip())
 
     def heading(self, title):
         self.say(f"\n{title}")
         names = "".join(f"{n:>10}" for n in (*self.names, "floor"))
-        self.say(f"  {'':<28}{names}{'ours/crun':>11}{'lowest':>11}   wanted")
+        self.say(f"  {'':<28}{names}{'ours/crun':>11}{'lowest':>11}{'CPU':>11}   wanted")
 
     def failures(self, failed):
         for side, reason in failed.items():
@@ -343,8 +370,9 @@ class Report:
         for row in rows:
             ms = row["ms"]
             wanted = verdict(f"at most {row['wanted']}", ours_to_crun(ms), row["wanted"]) if row["wanted"] else ""
-            # On a busy machine the lowest of each are nearer to the truth than the medians.
-            self.line(row["name"], ms, "{:.2f}", wanted, {n: min(samples) for n, samples in row["samples"].items()})
+            # On a busy machine the lowest of each are nearer to the truth than the medians, and so is processor time.
+            lowest = {n: min(samples) for n, samples in row["samples"].items()}
+            self.line(row["name"], ms, "{:.2f}", wanted, (lowest, row["cpu_ms"]))
             if "floor" in ms:
                 self.line("  above the floor", {n: t - ms["floor"] for n, t in ms.items() if n != "floor"}, "{:.2f}")
             self.failures(row["failed"])
@@ -366,15 +394,15 @@ def verdict(text, value, limit, is_least=False):
 
 
 def library_lines(report, results):
-    """Medians of the fifty starts before the n-th; the first is one."""
+    """Medians of the fifty starts before the n-th, and of the first ones of several processes."""
     report.parts["library"] = results
     report.say("\nInside a process that stays, all containers alive: ms a start")
     report.say(f"  {'':<28}{'all':>10}{'config':>10}{'cgroup':>10}{'create':>10}{'start':>10}")
     for variant, samples in results.items():
         for n in (1, 100, 250, 500, 750, 1000):
-            if n > len(samples):
+            if n > len(samples["all"]):
                 break
-            near = samples[max(1, n - 50):n] if n > 1 else samples[:1]
+            near = samples["all"][max(1, n - 50):n] if n > 1 else samples["first"]
             total = statistics.median(sum(parts) for parts in near)
             cells = "".join(f"{ms:>10.2f}" for ms in (total, *(statistics.median(part) for part in zip(*near))))
             wanted = verdict(f"at most {LIBRARY_MS_WANTED}", total, LIBRARY_MS_WANTED)
@@ -401,8 +429,10 @@ def measure(bench, report):
     report.number("system_calls", "system calls of a run", calls["found"], calls["failed"], "{:,}",
                   verdict(f"at most {CALLS_WANTED}", calls["found"].get("ours"), CALLS_WANTED))
     waiting = bench.counted(bench.waiting_kb, bench.runtimes)
+    dirty = bench.counted(bench.dirty_kb, bench.runtimes)
     report.number("waiting_kb", "private KB while created", waiting["found"], waiting["failed"], "{:,}",
                   verdict(f"below {WAITING_KB_WANTED}", waiting["found"].get("ours"), WAITING_KB_WANTED - 1))
+    report.number("waiting_dirty_kb", "  of them written to", dirty["found"], dirty["failed"], "{:,}", "")
     rss = report.parts["times"][0]["rss_kb"]
     report.number("max_rss_kb", "max RSS of a run, KB", rss, {}, "{:,}", "")
     if hybrid_ns is not None:

@@ -3,7 +3,8 @@
  * timed PARALLEL COUNT FIRST LOG COMMAND [ARGUMENT...] [";" COMMAND [ARGUMENT...]]...
  *
  * Runs the commands of a round one after the other, COUNT rounds, PARALLEL rounds at a time, and
- * prints the nanoseconds of all, then a line "NANOSECONDS MAXRSS_KB" for each round. In arguments
+ * prints the nanoseconds of all, then a line "NANOSECONDS MAXRSS_KB CPU_MICROSECONDS" for each
+ * round (what its commands and their reaped children used). In arguments
  * "@id" stands for a number that counts rounds from FIRST, "@slot" for one below PARALLEL that no
  * other running round has. What commands print goes to LOG; the first that fails ends it with 1.
  * Small and static: what it spawns inherits its high-water mark of memory (getrusage(2),
@@ -35,7 +36,7 @@ struct slot {
     unsigned id;
     char **command; /* of the step that runs */
     int64_t began_ns;
-    long rss_kb;
+    long rss_kb, cpu_us;
 };
 
 static struct slot slots[PARALLEL_MAX];
@@ -83,11 +84,17 @@ static void spawn(struct slot *slot)
         fail("cannot be executed", arguments[0]);
 }
 
+static long microseconds(const struct timeval *time)
+{
+    return time->tv_sec * 1000000L + time->tv_usec;
+}
+
 /* Whether the slot's round is over; the next of its commands runs if not. */
 static bool step(struct slot *slot, int status, const struct rusage *usage)
 {
     if (status != 0)
         fail(WIFSIGNALED(status) ? "was killed" : "failed", slot->command[0]);
+    slot->cpu_us += microseconds(&usage->ru_utime) + microseconds(&usage->ru_stime);
     if (usage->ru_maxrss > slot->rss_kb)
         slot->rss_kb = usage->ru_maxrss;
     while (!is_end(*slot->command))
@@ -138,7 +145,7 @@ int main(int argc, char **argv)
     unsigned first = (unsigned)atoi(argv[3]), begun = 0, done = 0;
     struct result {
         int64_t ns;
-        long rss_kb;
+        long rss_kb, cpu_us;
     } *results = calloc(count + 1, sizeof(*results));
 
     if (!results || parallel < 1 || parallel > PARALLEL_MAX)
@@ -157,10 +164,11 @@ int main(int argc, char **argv)
         pid_t pid = wait4(-1, &status, 0, &usage);
         slot = pid > 0 ? find(pid) : NULL;
         if (slot && step(slot, status, &usage))
-            results[done++] = (struct result){now_ns() - slot->began_ns, slot->rss_kb};
+            results[done++] =
+                (struct result){now_ns() - slot->began_ns, slot->rss_kb, slot->cpu_us};
     }
     printf("%lld\n", (long long)(now_ns() - start));
     for (unsigned i = 0; i < count; i++)
-        printf("%lld %ld\n", (long long)results[i].ns, results[i].rss_kb);
+        printf("%lld %ld %ld\n", (long long)results[i].ns, results[i].rss_kb, results[i].cpu_us);
     return 0;
 }
