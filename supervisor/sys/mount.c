@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -34,9 +35,58 @@ static const struct {
     {MOUNT_ATTR_NODIRATIME, MS_NODIRATIME}, {MOUNT_ATTR_NOSYMFOLLOW, MS_NOSYMFOLLOW},
 };
 
+static bool is_label(const char *key)
+{
+    static const char *const labels[] = {"context", "defcontext", "fscontext", "rootcontext"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(labels); i++)
+        if (strcmp(key, labels[i]) == 0)
+            return true;
+    return false;
+}
+
+static size_t option_length(const char *option)
+{
+    bool is_quoted = false;
+    size_t length = 0;
+
+    for (; option[length] && (is_quoted || option[length] != ','); length++) {
+        if (option[length] == '\\' && option[length + 1])
+            length++;
+        else if (option[length] == '"')
+            is_quoted = !is_quoted;
+    }
+    return length;
+}
+
+static void strip_quotes(char *text)
+{
+    char *to = text;
+
+    for (; *text; text++)
+        if (*text != '"')
+            *to++ = *text;
+    *to = '\0';
+}
+
+bool mount_option_next(char **rest, char **key, char **value)
+{
+    *rest += strspn(*rest, ",");
+    *key = *rest;
+    *rest += option_length(*rest);
+    if (**rest)
+        *(*rest)++ = '\0';
+    *value = strchr(*key, '=');
+    if (*value)
+        *(*value)++ = '\0';
+    if (*value && is_label(*key))
+        strip_quotes(*value);
+    return **key || *value;
+}
+
 static int configure(int fs, const char *options, unsigned super_flags)
 {
-    char buffer[OPTIONS_MAX], *rest = buffer, *option;
+    char buffer[OPTIONS_MAX], *rest = buffer, *key, *value;
 
     for (size_t i = 0; i < ARRAY_LENGTH(super_names); i++)
         if ((super_flags & super_names[i].flag) &&
@@ -47,18 +97,9 @@ static int configure(int fs, const char *options, unsigned super_flags)
     if (strlen(options) >= sizeof(buffer))
         return -ENAMETOOLONG;
     strcpy(buffer, options);
-    while ((option = strsep(&rest, ","))) {
-        if (!*option)
-            continue;
-        char *value = strchr(option, '=');
-        int r;
-        if (value) {
-            *value = '\0';
-            r = fsconfig(fs, FSCONFIG_SET_STRING, option, value + 1, 0);
-        } else {
-            r = fsconfig(fs, FSCONFIG_SET_FLAG, option, NULL, 0);
-        }
-        if (r < 0)
+    while (mount_option_next(&rest, &key, &value)) {
+        unsigned command = value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG;
+        if (fsconfig(fs, command, key, value, 0) < 0)
             return -errno;
     }
     return 0;

@@ -8,8 +8,18 @@
  * one room. Nothing here allocates: all of it may run between clone and exec.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/*
+ * Takes the next option off *rest, which is changed: "key=value" or "key" (*value is then NULL).
+ * Options end at a comma that is not in double quotes, which labels of SELinux have and lose here
+ * (context="a:b:c:s0:c1,c2"; with mount(2) the kernel does so, selinux_sb_eat_lsm_opts()), and not
+ * behind a backslash, which stays: overlay itself reads "\," as a comma of a path. False at the
+ * end; empty options are left out.
+ */
+bool mount_option_next(char **rest, char **key, char **value);
 
 /*
  * A new file system as a detached mount: fsopen, fsconfig for each "key=value" or "key" of options

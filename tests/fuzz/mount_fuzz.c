@@ -12,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/control.h"
+#include "supervisor/sys/mount.h"
 #include "tests/fuzz/config_checks.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -67,6 +68,22 @@ static void check_same(const struct config_mount *a, const struct config_mount *
     check(a->is_remount == b->is_remount && a->is_idmapped == b->is_idmapped);
 }
 
+/* What the file system is told, option by option, is all of the data and nothing else. */
+static void check_parts(const char *data)
+{
+    _cleanup_free_ char *copy = strdup(data), *joined = calloc(1, strlen(data) + 2);
+    char *rest = copy, *key, *value, *at = joined;
+
+    while (mount_option_next(&rest, &key, &value)) {
+        check(*key || value);
+        at = stpcpy(at, at == joined ? "" : ",");
+        at = stpcpy(at, key);
+        at = stpcpy(at, value ? "=" : "");
+        at = stpcpy(at, value ? value : "");
+    }
+    check(strpbrk(data, "\"") || strcmp(joined, data) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     _cleanup_free_ char *text = strndup((const char *)data, size);
@@ -83,6 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(config->mount_count == 1);
     check_mount(&config->mounts[0]);
     check_mount_data(config->mounts[0].data);
+    if (config->mounts[0].data)
+        check_parts(config->mounts[0].data);
     _cleanup_config_ struct config *again = read_mount(lines, 2, &error);
     if (again)
         check_same(&config->mounts[0], &again->mounts[0]);

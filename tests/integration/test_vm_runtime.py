@@ -32,13 +32,14 @@ def check(done, init, files):
     where = re.match(r"kernel \S+, pid 1 (\S+), cgroup (\S+)\n", done.stdout)
     assert where and where.groups() == (init, "cgroup2fs"), done.stdout
     wanted = {(path.name, test) for path in files for test in functions(path)} - left_out()
-    ended = re.findall(r"^(test_\w+\.py)::(test_\w+)(?:\[.*?\])? (?:<- \S+ )?(PASSED|SKIPPED)", done.stdout, re.MULTILINE)
+    line = r"^(test_\w+\.py)::(test_\w+)(?:\[.*?\])? (PASSED|SKIPPED)"
+    ended = re.findall(line, done.stdout, re.MULTILINE)
     assert {(file, test) for file, test, _ in ended} == wanted
     assert [end for end in ended if end[2] != "PASSED"] == []
 
 
 def test_on_cgroup_v2(machine):
-    done = run_job("runtime", seconds=400)
+    done = run_job("runtime", seconds=600)
     check(done, "vm-init", [JOB / "test_v2.py", JOB / "test_kernel.py",
                             *(TOP / "tests/integration").glob("test_runtime_*.py")])
 

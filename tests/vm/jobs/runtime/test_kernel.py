@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What other machines of the tests may lack: AppArmor, every capability, all eight namespaces, idmapped mounts of ext4."""
+"""What other machines of the tests may lack: AppArmor, every capability, a time namespace, idmapped mounts of ext4."""
 import contextlib
 import json
 import os

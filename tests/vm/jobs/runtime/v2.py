@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Containers whose cgroup is looked at from outside: on cgroup v2, made by ourselves or, with MANAGER=systemd, a scope."""
+"""Containers whose cgroup is looked at from outside: on cgroup v2, our own or, with MANAGER=systemd, a scope."""
 import contextlib
 import os
 import time
