@@ -32,19 +32,18 @@ int runtime_hold_signals(void)
     return fd < 0 ? -errno : fd;
 }
 
-/* Reaps whatever has ended, also what the container left to us. True: the process itself did. */
+/* Reaps whatever has ended, also what the container left to us, up to the process itself: true. */
 static bool reap(pid_t pid, int *status)
 {
-    bool is_ended = false;
     int other;
     pid_t ended;
 
     while ((ended = waitpid(-1, &other, WNOHANG)) > 0 || (ended < 0 && errno == EINTR))
         if (ended == pid) {
             *status = other;
-            is_ended = true;
+            return true;
         }
-    return is_ended;
+    return false;
 }
 
 /* Takes the signals that came. True: the process has ended. */
@@ -54,9 +53,9 @@ static bool take_signals(const struct container *made, int signals,
     struct signalfd_siginfo info;
     bool is_ended = false;
 
-    while (read(signals, &info, sizeof(info)) == sizeof(info)) {
+    while (!is_ended && read(signals, &info, sizeof(info)) == sizeof(info)) {
         if (info.ssi_signo == SIGCHLD)
-            is_ended |= reap(made->pid, status);
+            is_ended = reap(made->pid, status);
         else if (info.ssi_signo == SIGWINCH && terminal)
             runtime_terminal_resize(terminal);
         else if (pidfd_send_signal(made->pidfd, (int)info.ssi_signo, NULL, 0) < 0 && errno != ESRCH)

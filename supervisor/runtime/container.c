@@ -208,6 +208,7 @@ int container_create(const struct container_request *request, struct container *
             r = container_prepare_process(&plan, container, error);
         if (r == 0)
             r = wait_until_built(request, container, &plan, error);
+        container_reap_joiner(&plan);
         plan_release(&plan);
     }
     cgroup_entry_close(&plan.entry);

@@ -99,6 +99,7 @@ int container_exec(const struct exec_request *request, struct container *contain
             r = container_prepare_process(&plan, container, error);
         if (r == 0)
             r = wait_until_executed(container, &plan, error);
+        container_reap_joiner(&plan);
         plan_release(&plan);
     }
     cgroup_entry_close(&plan.entry);

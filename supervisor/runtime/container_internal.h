@@ -11,6 +11,9 @@
  * pidfd and start_fd of the container. */
 int container_clone(struct plan *plan, struct container *container, struct error *error);
 
+/* Reaps the joining process, which ends while the one that it made is at work. */
+void container_reap_joiner(struct plan *plan);
+
 /*
  * Waits for the process's next report that is no warning; warnings are noted and a terminal's
  * master is kept on the way. Returns 1 with it, 0 when the process closed its end (it has executed,

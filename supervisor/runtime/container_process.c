@@ -152,7 +152,7 @@ int container_explain_death(const struct container *container, const char *doing
 
 /* ---- clone ---- */
 
-/* The joining process has told the pid of its sibling, and ends. */
+/* The joining process has told the pid of its sibling, and ends; that is not waited for here. */
 static int adopt_sibling(struct plan *plan, struct container *container, struct error *error)
 {
     struct plan_report report;
@@ -165,12 +165,18 @@ static int adopt_sibling(struct plan *plan, struct container *container, struct 
         return error_sys(error, -r, "join the namespaces");
     if (report.step != STEP_CLONED)
         return plan_explain(plan, &report, error);
-    while (waitpid(joiner, NULL, 0) < 0 && errno == EINTR)
-        continue;
+    plan->joiner = joiner;
     close_fd(&container->pidfd);
     container->pid = (pid_t)report.index;
     container->pidfd = pidfd_open(container->pid, 0); /* our child, not reaped: it is that one */
     return container->pidfd < 0 ? error_sys(error, errno, "open the process") : 0;
+}
+
+void container_reap_joiner(struct plan *plan)
+{
+    while (plan->joiner > 0 && waitpid(plan->joiner, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    plan->joiner = 0;
 }
 
 int container_clone(struct plan *plan, struct container *container, struct error *error)

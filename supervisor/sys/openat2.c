@@ -73,11 +73,11 @@ int read_text_beneath(int directory, const char *path, size_t max, char **text, 
         return -errno;
     if (!S_ISREG(st.st_mode))
         return -EINVAL;
-    _cleanup_free_ char *buffer = malloc(max + 2);
-    if (!buffer)
-        return -ENOMEM;
-    while (used <= max) {
-        ssize_t got = read(fd, buffer + used, max + 1 - used);
+    /* What the file says of its size is a hint: max may be a hundred times as much. */
+    size_t room = st.st_size > 0 && (uint64_t)st.st_size < max ? (size_t)st.st_size : max;
+    _cleanup_free_ char *buffer = malloc(room + 2);
+    while (buffer && used <= room) {
+        ssize_t got = read(fd, buffer + used, room + 1 - used);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -85,7 +85,16 @@ int read_text_beneath(int directory, const char *path, size_t max, char **text, 
         if (got == 0)
             break;
         used += (size_t)got;
+        if (used > room && room < max) {
+            char *grown = realloc(buffer, max + 2);
+            if (!grown)
+                return -ENOMEM;
+            buffer = grown;
+            room = max;
+        }
     }
+    if (!buffer)
+        return -ENOMEM;
     if (used > max)
         return -EFBIG;
     if (memchr(buffer, '\0', used))
