@@ -6,7 +6,7 @@ from vm import build_machine, run_job
 pytestmark = pytest.mark.slow
 STEPS = ["a container counts", "what is missing is told", "--leave-running", "checkpoint at ", "restore",
          "twice, in the foreground", "a restore that fails leaves nothing", "a checkpoint that fails lets it run",
-         "checkpoint and restore"]
+         "a joined network, a tree of mounts, a paused container", "checkpoint and restore"]
 
 
 def test_checkpoint_and_restore():

@@ -175,5 +175,37 @@ runtime delete --force c
 nothing_left "delete --force"
 echo "PASS a checkpoint that fails lets it run"
 
+ip netns add joined
+mkdir -p /tmp/tree/beneath && mount -t tmpfs none /tmp/tree/beneath && echo deep >/tmp/tree/beneath/file
+write_config "$counting"
+python3 - <<'PYTHON'
+import json
+spec = json.load(open("config.json"))
+for space in spec["linux"]["namespaces"]:
+    if space["type"] == "network":
+        space["path"] = "/run/netns/joined"
+spec["mounts"].append({"destination": "/tree", "type": "bind", "source": "/tmp/tree", "options": ["rbind", "nodev", "rro"]})
+json.dump(spec, open("config.json", "w"))
+PYTHON
+rm -f /tmp/data/count
+before=$(cat /proc/self/mountinfo)
+piped run -d c
+wait_for_count 0
+mounts=$(mounts_of "$(pid_of)")
+echo "$mounts" | grep -q "^/tree/beneath ro" || fail "the tree is \"$mounts\""
+runtime pause c
+runtime checkpoint --image-path /tmp/tree-images c || die "a paused container"
+check status "$(status)" stopped
+saved=$(cat /tmp/data/count)
+rm /tmp/data/count
+runtime delete c
+piped restore -d --image-path /tmp/tree-images --pid-file /tmp/pid c
+restored
+check "network" "$(readlink "/proc/$(pid_of)/ns/net")" "$(ip netns exec joined readlink /proc/self/ns/net)"
+check "beneath" "$(runtime exec c cat /tree/beneath/file)" deep
+runtime delete --force c
+nothing_left "a joined network"
+echo "PASS a joined network, a tree of mounts, a paused container"
+
 [ $failed -eq 0 ] && echo "PASS checkpoint and restore"
 exit $failed
