@@ -187,7 +187,8 @@ static void set_cgroup(struct runtime_creation *creation)
 }
 
 static int make(struct runtime *runtime, const struct runtime_passed *passed, bool with_socket,
-                bool wants_terminal, struct runtime_creation *creation, struct error *error)
+                bool wants_terminal, runtime_maker *maker, struct runtime_creation *creation,
+                struct error *error)
 {
     struct store_state *state = &creation->container.state;
     _cleanup_close_ int listener = -1;
@@ -199,7 +200,8 @@ static int make(struct runtime *runtime, const struct runtime_passed *passed, bo
         r = listener < 0 ? listener : 0;
     }
     if (r == 0)
-        r = make_process(runtime, passed, listener, wants_terminal, creation, error);
+        r = maker ? maker(runtime, passed, creation, error)
+                  : make_process(runtime, passed, listener, wants_terminal, creation, error);
     if (r == 0)
         r = record(runtime, creation, error);
     if (r == 0)
@@ -209,8 +211,8 @@ static int make(struct runtime *runtime, const struct runtime_passed *passed, bo
 }
 
 int runtime_creation_make(struct runtime *runtime, const char *id, bool with_socket,
-                          bool wants_terminal, struct runtime_creation *creation,
-                          struct error *error)
+                          bool wants_terminal, runtime_maker *maker,
+                          struct runtime_creation *creation, struct error *error)
 {
     _cleanup_free_ char *text = NULL;
     struct runtime_passed passed;
@@ -234,7 +236,7 @@ int runtime_creation_make(struct runtime *runtime, const char *id, bool with_soc
                          &creation->container.entry, error);
     }
     if (r == 0) {
-        r = make(runtime, &passed, with_socket, wants_terminal, creation, error);
+        r = make(runtime, &passed, with_socket, wants_terminal, maker, creation, error);
         if (r < 0)
             runtime_creation_undo(creation);
     }
@@ -278,7 +280,7 @@ int runtime_create_verb(struct runtime *runtime, int count, char **args, struct 
     struct runtime_creation creation;
 
     (void)count;
-    int r = runtime_creation_make(runtime, args[0], true, false, &creation, error);
+    int r = runtime_creation_make(runtime, args[0], true, false, NULL, &creation, error);
     if (r == 0)
         runtime_creation_close(&creation);
     return r;

@@ -10,15 +10,17 @@
 
 #include "common/cleanup.h"
 #include "common/names.h"
+#include "supervisor/cli/runtime_criu.h"
 #include "supervisor/cli/runtime_spec.h"
 #include "supervisor/cli/runtime_verbs.h"
 #include "supervisor/runtime/features.h"
 
 int runtime_features_verb(struct runtime *runtime, int count, char **args, struct error *error)
 {
-    json_t *features = features_json(config_mount_option_names(), false);
+    json_t *features =
+        features_json(config_mount_option_names(), runtime_criu_is_possible(runtime));
 
-    (void)runtime, (void)count, (void)args;
+    (void)count, (void)args;
     if (!features)
         return error_sys(error, ENOMEM, "features");
     int failed = json_dumpf(features, stdout, JSON_INDENT(4)) < 0 || putchar('\n') == EOF ||

@@ -19,8 +19,6 @@ enum kind {
     TEXT,
     LIST,
     COUNT,
-    FLAG_IGNORED, /* taken because others have it; it changes nothing here */
-    TEXT_IGNORED,
 };
 
 #define CREATORS "create run restore"
@@ -131,27 +129,35 @@ static const struct row {
     {"mem-bw-schema", 0, "TEXT", "update", TEXT, AT(mem_bw_schema), "refused"},
 
 #define CHECKPOINTS "checkpoint restore"
-    {"image-path", 0, "DIR", CHECKPOINTS, TEXT_IGNORED, 0, "where the images are"},
-    {"work-path", 0, "DIR", CHECKPOINTS, TEXT_IGNORED, 0, "where criu's files go"},
-    {"parent-path", 0, "DIR", "checkpoint", TEXT_IGNORED, 0, "images of an earlier --pre-dump"},
-    {"leave-running", 0, NULL, "checkpoint", FLAG_IGNORED, 0, "do not stop it"},
-    {"pre-dump", 0, NULL, "checkpoint", FLAG_IGNORED, 0, "memory only"},
-    {"tcp-established", 0, NULL, CHECKPOINTS, FLAG_IGNORED, 0, "allow open TCP connections"},
-    {"tcp-skip-in-flight", 0, NULL, "checkpoint", FLAG_IGNORED, 0, "leave out half-open ones"},
-    {"tcp-close", 0, NULL, "restore", FLAG_IGNORED, 0, "close TCP connections"},
-    {"link-remap", 0, NULL, "checkpoint", FLAG_IGNORED, 0, "link unlinked files back"},
-    {"ext-unix-sk", 0, NULL, CHECKPOINTS, FLAG_IGNORED, 0, "allow foreign Unix sockets"},
-    {"shell-job", 0, NULL, CHECKPOINTS, FLAG_IGNORED, 0, "allow shell jobs"},
-    {"lazy-pages", 0, NULL, CHECKPOINTS, FLAG_IGNORED, 0, "fetch memory when it is used"},
-    {"status-fd", 0, "N", "checkpoint", TEXT_IGNORED, 0, "where criu tells that it is ready"},
-    {"page-server", 0, "ADDRESS:PORT", "checkpoint", TEXT_IGNORED, 0, "where pages go"},
-    {"file-locks", 0, NULL, CHECKPOINTS, FLAG_IGNORED, 0, "allow file locks"},
-    {"manage-cgroups-mode", 0, "MODE", CHECKPOINTS, TEXT_IGNORED, 0, "soft, full, strict, ignore"},
-    {"network-lock", 0, "METHOD", CHECKPOINTS, TEXT_IGNORED, 0, "iptables, nftables, skip"},
-    {"empty-ns", 0, "NAME", CHECKPOINTS, TEXT_IGNORED, 0, "a namespace to leave empty"},
-    {"auto-dedup", 0, NULL, CHECKPOINTS, FLAG_IGNORED, 0, "save memory images once"},
-    {"lsm-profile", 0, "TYPE:NAME", "restore", TEXT_IGNORED, 0, "another LSM profile"},
-    {"lsm-mount-context", 0, "CONTEXT", "restore", TEXT_IGNORED, 0, "another mount context"},
+    {"image-path", 0, "DIR", CHECKPOINTS, TEXT, AT(image_path),
+     "where the images are (checkpoint)"},
+    {"work-path", 0, "DIR", CHECKPOINTS, TEXT, AT(work_path),
+     "where criu's log and other files go (--image-path)"},
+    {"parent-path", 0, "DIR", "checkpoint", TEXT, AT(parent_path),
+     "images of an earlier --pre-dump, relative to --image-path"},
+    {"leave-running", 0, NULL, "checkpoint", FLAG, AT(is_left_running), "do not stop it"},
+    {"pre-dump", 0, NULL, "checkpoint", FLAG, AT(is_pre_dump), "memory only; it goes on running"},
+    {"tcp-established", 0, NULL, CHECKPOINTS, FLAG, AT(has_tcp), "allow open TCP connections"},
+    {"tcp-skip-in-flight", 0, NULL, "checkpoint", FLAG, AT(is_in_flight_skipped),
+     "leave out half-open ones"},
+    {"tcp-close", 0, NULL, "restore", FLAG, AT(is_tcp_closed), "close TCP connections"},
+    {"link-remap", 0, NULL, "checkpoint", FLAG, AT(has_link_remap), "link unlinked files back"},
+    {"ext-unix-sk", 0, NULL, CHECKPOINTS, FLAG, AT(has_unix_sockets), "allow foreign Unix sockets"},
+    {"shell-job", 0, NULL, CHECKPOINTS, FLAG, AT(is_shell_job), "allow shell jobs"},
+    {"file-locks", 0, NULL, CHECKPOINTS, FLAG, AT(has_file_locks), "allow file locks"},
+    {"auto-dedup", 0, NULL, CHECKPOINTS, FLAG, AT(is_deduplicated), "save memory images once"},
+    {"manage-cgroups-mode", 0, "MODE", CHECKPOINTS, TEXT, AT(cgroups_mode),
+     "soft (default), full, strict, ignore"},
+    {"network-lock", 0, "METHOD", CHECKPOINTS, TEXT, AT(network_lock),
+     "iptables (default where it is installed) or nftables"},
+    {"empty-ns", 0, "NAME", CHECKPOINTS, TEXT, AT(empty_namespace),
+     "a namespace to leave empty: network"},
+    {"lsm-profile", 0, "TYPE:NAME", "restore", TEXT, AT(lsm_profile), "another LSM profile"},
+    {"lsm-mount-context", 0, "CONTEXT", "restore", TEXT, AT(lsm_mount_context),
+     "another mount context"},
+    {"lazy-pages", 0, NULL, CHECKPOINTS, FLAG, AT(has_lazy_pages), "refused"},
+    {"status-fd", 0, "N", "checkpoint", TEXT, AT(status_fd), "refused"},
+    {"page-server", 0, "ADDRESS:PORT", "checkpoint", TEXT, AT(page_server), "refused"},
 #undef CHECKPOINTS
 #undef AT
 };
@@ -176,7 +182,7 @@ static bool is_taken(const struct row *row, const char *verb)
 
 static bool is_flag(const struct row *row)
 {
-    return row->kind == FLAG || row->kind == FLAG_IGNORED;
+    return row->kind == FLAG;
 }
 
 /* ---- values ---- */
@@ -215,20 +221,14 @@ static int set_value(struct runtime_options *options, const struct row *row, con
 {
     void *field = (char *)options + row->offset;
     uint64_t number = 0;
-    bool ignored;
     int r = 0;
 
     switch (row->kind) {
     case FLAG:
         r = set_flag(field, value);
         break;
-    case FLAG_IGNORED:
-        r = set_flag(&ignored, value);
-        break;
     case TEXT:
         *(const char **)field = value;
-        break;
-    case TEXT_IGNORED:
         break;
     case LIST:
         r = add_item(field, value);

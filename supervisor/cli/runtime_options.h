@@ -38,6 +38,11 @@ struct runtime_options {
         *cpu_idle, *cpu_rt_period, *cpu_rt_runtime, *cpuset_cpus, *cpuset_mems, *memory,
         *memory_reservation, *memory_swap, *pids_limit, *kernel_memory, *kernel_memory_tcp,
         *l3_cache_schema, *mem_bw_schema;
+    /* checkpoint, restore */
+    const char *image_path, *work_path, *parent_path, *cgroups_mode, *network_lock,
+        *empty_namespace, *lsm_profile, *lsm_mount_context, *status_fd, *page_server;
+    bool is_left_running, is_pre_dump, has_tcp, is_in_flight_skipped, is_tcp_closed, has_link_remap,
+        has_unix_sockets, is_shell_job, has_file_locks, is_deduplicated, has_lazy_pages;
 };
 
 /*

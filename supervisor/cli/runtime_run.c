@@ -9,13 +9,13 @@
 #include "supervisor/cli/runtime_verbs.h"
 #include "supervisor/runtime/hooks.h"
 
-/* Starts what was made, and takes all of it back if that fails. */
-static int start(struct runtime_creation *creation, struct error *error)
+/* Starts what was made, and takes all of it back if that fails. What was restored runs already. */
+static int start(struct runtime_creation *creation, bool is_running, struct error *error)
 {
     struct container *made = &creation->made;
     const struct config *config = creation->config;
     const char *id = creation->container.state.id;
-    int r = container_start(made, config, error);
+    int r = is_running ? 0 : container_start(made, config, error);
 
     if (r < 0)
         creation->is_made = false; /* it holds nothing any more */
@@ -47,16 +47,16 @@ static void finish(const struct runtime *runtime, struct runtime_creation *creat
     runtime_poststop(creation->config, creation->container.state.id);
 }
 
-int runtime_run_verb(struct runtime *runtime, int count, char **args, struct error *error)
+int runtime_run_made(struct runtime *runtime, const char *id, runtime_maker *maker,
+                     struct error *error)
 {
     bool is_foreground = !runtime->options.is_detached;
     struct runtime_creation creation;
     _cleanup_close_ int signals = -1;
 
-    (void)count;
     if (is_foreground && !runtime->options.has_no_subreaper)
         prctl(PR_SET_CHILD_SUBREAPER, 1);
-    int r = runtime_creation_make(runtime, args[0], false, is_foreground, &creation, error);
+    int r = runtime_creation_make(runtime, id, false, is_foreground, maker, &creation, error);
     if (r < 0)
         return r;
     if (is_foreground) {
@@ -67,7 +67,7 @@ int runtime_run_verb(struct runtime *runtime, int count, char **args, struct err
     if (r < 0)
         runtime_creation_undo(&creation);
     else
-        r = start(&creation, error);
+        r = start(&creation, maker != NULL, error);
     if (r == 0 && is_foreground) {
         store_unlock(&creation.container.entry);
         r = runtime_wait(&creation.made, signals, error);
@@ -75,4 +75,10 @@ int runtime_run_verb(struct runtime *runtime, int count, char **args, struct err
     }
     runtime_creation_close(&creation);
     return r;
+}
+
+int runtime_run_verb(struct runtime *runtime, int count, char **args, struct error *error)
+{
+    (void)count;
+    return runtime_run_made(runtime, args[0], NULL, error);
 }

@@ -12,6 +12,7 @@
  *     runtime_store.c    from an id to a container; state.json to what people and engines read
  *     runtime_cgroup.c, runtime_scope.c   where a container's cgroup is, made by us or by systemd
  *     runtime_create.c, runtime_start.c, runtime_run.c, runtime_exec.c ...   verbs
+ *     runtime_checkpoint.c, runtime_restore.c  what criu does, runtime_criu*.c: how it is called
  *     runtime_wait.c, runtime_terminal.c   the foreground: signals, exit status, terminal
  *     runtime_file.c     pid files, sockets, JSON files
  *     runtime_time.c     the time as text
@@ -161,17 +162,32 @@ struct runtime_creation {
     char created[RUNTIME_TIME_SIZE], owner[64];
 };
 
+struct runtime_passed;
+/* Makes the process of a container in its cgroup: fills in creation->made and is_made. */
+typedef int runtime_maker(struct runtime *runtime, const struct runtime_passed *passed,
+                          struct runtime_creation *creation, struct error *error);
+
 /*
  * Makes a container until it waits for its start. with_socket: another program can start it;
- * wants_terminal: its terminal's master is wanted in creation->made. Where it fails nothing is
- * left. Otherwise the container stays locked until runtime_creation_close().
+ * wants_terminal: its terminal's master is wanted in creation->made. maker makes the process, NULL:
+ * one that waits to be started. Where it fails nothing is left. Otherwise the container stays
+ * locked until runtime_creation_close().
  */
 int runtime_creation_make(struct runtime *runtime, const char *id, bool with_socket,
-                          bool wants_terminal, struct runtime_creation *creation,
-                          struct error *error);
+                          bool wants_terminal, runtime_maker *maker,
+                          struct runtime_creation *creation, struct error *error);
 /* Takes everything back: process, cgroup, directory; poststop hooks run. */
 void runtime_creation_undo(struct runtime_creation *creation);
 void runtime_creation_close(struct runtime_creation *creation);
+
+/* ---- runtime_run.c ---- */
+
+/*
+ * Makes a container (see runtime_creation_make()) and starts it, unless there is a maker: then it
+ * runs already. With --detach that is all; else it stays until the container's end and deletes it.
+ */
+int runtime_run_made(struct runtime *runtime, const char *id, runtime_maker *maker,
+                     struct error *error);
 
 /* ---- runtime_delete.c ---- */
 

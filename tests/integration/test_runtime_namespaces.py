@@ -260,17 +260,17 @@ def test_time_offsets(runtime):
     bundle = runtime.bundle().namespace("time").shell("cat /proc/uptime /proc/self/timens_offsets")
     bundle.linux["timeOffsets"] = {"monotonic": {"secs": 86400, "nanosecs": 5}, "boottime": {"secs": 864000}}
     lines = runtime.out(bundle).splitlines()
-    assert float(lines[0].split()[0]) - time.clock_gettime(time.CLOCK_BOOTTIME) == pytest.approx(864000, abs=5)
+    assert float(lines[0].split()[0]) - time.clock_gettime(time.CLOCK_BOOTTIME) == pytest.approx(864000, abs=60)
     assert [line.split() for line in lines[1:]] == [["monotonic", "86400", "5"], ["boottime", "864000", "0"]]
-    own = time.monotonic()
+    own = time.clock_gettime(time.CLOCK_MONOTONIC)
     inside = float(runtime.out(bundle.python("import time; print(time.monotonic())")))
-    assert inside - own == pytest.approx(86400, abs=5)
+    assert inside - own == pytest.approx(86400, abs=60)
 
 
 def test_a_clock_can_go_back_but_not_below_zero(runtime):
     bundle = runtime.bundle().namespace("time").python("import time; print(time.clock_gettime(time.CLOCK_BOOTTIME))")
     bundle.linux["timeOffsets"] = {"boottime": {"secs": -30}}
-    assert float(runtime.out(bundle)) - time.clock_gettime(time.CLOCK_BOOTTIME) == pytest.approx(-30, abs=5)
+    assert float(runtime.out(bundle)) - time.clock_gettime(time.CLOCK_BOOTTIME) == pytest.approx(-30, abs=20)
     bundle.linux["timeOffsets"] = {"boottime": {"secs": -(10**9)}}
     assert error(runtime, bundle).startswith("linux.timeOffsets: set the clocks of the time namespace: ")
 

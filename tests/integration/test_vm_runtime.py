@@ -21,9 +21,12 @@ def functions(path):
 
 
 def left_out():
-    names = [line.split()[0].split("::") for line in (JOB / "left_out").read_text().splitlines()
+    """Those tests that are named, and all of the files that are named whole."""
+    names = [line.split()[0].partition("::") for line in (JOB / "left_out").read_text().splitlines()
              if line and line[0] != "#"]
-    return {(file, test) for file, test in names}
+    whole = {(file, test) for file, _, only in names if not only
+             for test in functions(TOP / "tests/integration" / file)}
+    return whole | {(file, only) for file, _, only in names if only}
 
 
 def check(done, init, files):

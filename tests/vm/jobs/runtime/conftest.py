@@ -40,7 +40,7 @@ hostile.compile_attacker.path = str(Path(__file__).parents[2] / "attacker/attack
 
 
 def left_out():
-    """{test: reason} of each line "FILE::TEST  REASON"."""
+    """{test or whole file: reason} of each line "FILE::TEST  REASON" or "FILE  REASON"."""
     lines = [line.split(maxsplit=1) for line in LEFT_OUT.read_text().splitlines() if line and line[0] != "#"]
     return {name: reason for name, reason in lines}
 
@@ -49,10 +49,10 @@ def pytest_collection_modifyitems(config, items):
     reasons, kept, gone = left_out(), [], []
     for item in items:
         name = f"{item.path.name}::{item.originalname}"
-        (gone if name in reasons else kept).append(item)
+        (gone if name in reasons or item.path.name in reasons else kept).append(item)
     found = {f"{item.path.name}::{item.originalname}" for item in gone}
     files = {item.path.name for item in items}
-    stale = [name for name in reasons if name not in found and name.split("::")[0] in files]
+    stale = [name for name in reasons if "::" in name and name not in found and name.split("::")[0] in files]
     if stale:
         raise pytest.UsageError(f"tests/vm/jobs/runtime/left_out names tests that do not exist: {', '.join(stale)}")
     config.hook.pytest_deselected(items=gone)

@@ -36,7 +36,7 @@ elif [ $# -gt 0 ]; then
     echo 0 >/var/tmp/second.rc
 else
     # What takes as long as all the others.
-    half="test_runtime_cli.py test_runtime_exec.py test_runtime_hooks.py test_runtime_mounts.py test_runtime_run.py"
+    half="test_runtime_cli.py test_runtime_mounts.py"
     # shellcheck disable=SC2086
     run first test_v2.py test_kernel.py $half &
     # shellcheck disable=SC2046,SC2086
