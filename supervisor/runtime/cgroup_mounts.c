@@ -143,7 +143,7 @@ static int device_number(char *text, unsigned *major, unsigned *minor)
  */
 int cgroup_mount_parse(char *line, struct cgroup_mount *mount)
 {
-    char *fields[6], *type, *word;
+    char *fields[6] = {NULL}, *type, *word;
 
     memset(mount, 0, sizeof(*mount));
     line[strcspn(line, "\n")] = '\0';
