@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -233,15 +234,21 @@ static void a_failed_creation_leaves_nothing_and_says_why(void **state)
 
 static void a_failed_start_leaves_nothing(void **state)
 {
+    char program[PATH_MAX], away[PATH_MAX];
     _cleanup_config_ struct config *config = make_config("true", "");
     struct container_request request = request_of(config);
     struct error error = ERROR_INIT;
 
     (void)state;
-    config->process->args[0][1] = 'x'; /* "/xin/sh" */
+    /* A program that is missing from the beginning is found missing by the creation. */
+    snprintf(program, sizeof(program), "%s/rootfs/bin/sh", bundle);
+    snprintf(away, sizeof(away), "%s/rootfs/bin/away", bundle);
     struct container container = create(&request);
-    assert_int_equal(container_start(&container, config, &error), -ENOENT);
-    assert_non_null(strstr(error.message, "exec /xin/sh: no such program in the image"));
+    assert_int_equal(rename(program, away), 0);
+    int r = container_start(&container, config, &error);
+    assert_int_equal(rename(away, program), 0);
+    assert_int_equal(r, -ENOENT);
+    assert_non_null(strstr(error.message, "exec /bin/sh: no such program in the image"));
     assert_holds_nothing(&container);
 }
 
