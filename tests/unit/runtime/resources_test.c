@@ -193,12 +193,12 @@ static void test_devices(void **state)
 
     /* The defaults come behind, and alone they come behind a denial of everything. */
     assert_int_equal(resources_allow_default_devices(resources, &error), 0);
-    assert_int_equal(resources->device_count, 3 + 11);
+    assert_int_equal(resources->device_count, 3 + 10);
     assert_int_equal(resources->devices[1].minor, 229);
     assert_int_equal(resources->devices[5].minor, 3);
     _cleanup_resources_ struct cgroup_resources *none = expect("{}");
     assert_int_equal(resources_allow_default_devices(none, &error), 0);
-    assert_int_equal(none->device_count, 1 + 11);
+    assert_int_equal(none->device_count, 1 + 10);
     assert_false(none->devices[0].is_allow);
     for (size_t i = 1; i < none->device_count; i++)
         assert_true(none->devices[i].is_allow && none->devices[i].type != 'a');
