@@ -65,7 +65,7 @@ static int prepare(void *context)
         errno != ENOSYS)
         return -errno;
     int r = make_root(place->config);
-    /* criu before 3.18 forgets it; what criu makes inherits it. */
+    /* criu 3.17 forgets it; what criu makes inherits it. */
     if (r == 0 && place->has_no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         r = -errno;
     return r;

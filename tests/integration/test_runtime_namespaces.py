@@ -269,8 +269,9 @@ def test_time_offsets(runtime):
 
 def test_a_clock_can_go_back_but_not_below_zero(runtime):
     bundle = runtime.bundle().namespace("time").python("import time; print(time.clock_gettime(time.CLOCK_BOOTTIME))")
-    bundle.linux["timeOffsets"] = {"boottime": {"secs": -30}}
-    assert float(runtime.out(bundle)) - time.clock_gettime(time.CLOCK_BOOTTIME) == pytest.approx(-30, abs=20)
+    before = time.clock_gettime(time.CLOCK_BOOTTIME)
+    bundle.linux["timeOffsets"] = {"boottime": {"secs": -int(0.9 * before)}}
+    assert float(runtime.out(bundle)) < before  # however long the start took
     bundle.linux["timeOffsets"] = {"boottime": {"secs": -(10**9)}}
     assert error(runtime, bundle).startswith("linux.timeOffsets: set the clocks of the time namespace: ")
 
