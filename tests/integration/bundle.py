@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import world
 from stack import BUILD
 
 RUNTIME = BUILD / "container-runtime"
@@ -150,8 +151,8 @@ class Bundle:
     def close(self):
         for name in self.names():
             with contextlib.suppress(subprocess.TimeoutExpired):
-                subprocess.run(self.command("delete", "--force", name), check=False, timeout=30,
-                               stderr=subprocess.DEVNULL)
+                world.finish(subprocess.Popen(self.command("delete", "--force", name), stdin=subprocess.DEVNULL,
+                                              stderr=subprocess.DEVNULL), 30)
         shutil.rmtree(self.path)
 
 

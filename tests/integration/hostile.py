@@ -385,7 +385,8 @@ class Lab:
     def close(self):
         listed = self.call("list", "-q").stdout.split()
         for name in listed:
-            self.call("delete", "--force", name)
+            world.finish(subprocess.Popen(self.command("delete", "--force", name), stdin=subprocess.DEVNULL,
+                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), 30)
         world.reap()
         shutil.rmtree(self.path)
 

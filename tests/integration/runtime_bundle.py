@@ -194,7 +194,16 @@ class Runtime:
         wait_for(lambda: world.reap() or self.state(name)["status"] == status, f"{name} to be {status}")
 
     def delete(self, name, *flags):
-        self.good("delete", *flags, name)
+        if "--force" in flags:
+            assert self.force_delete(name) == 0, self.log()
+        else:
+            self.good("delete", *flags, name)
+
+    def force_delete(self, name):
+        """Its exit status; the processes of an exec that are ours to reap are reaped."""
+        process = subprocess.Popen(self.command("delete", "--force", "--", name), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return world.finish(process, SECONDS, {other.pid for other in self.processes})
 
     # ---- what is left and what was said ----
 
@@ -215,8 +224,7 @@ class Runtime:
     def close(self):
         with contextlib.suppress(FileNotFoundError):
             for name in self.containers():
-                world.reap()  # a pid namespace ends with its last process, and orphans are ours
-                self.call("delete", "--force", "--", name)
+                self.force_delete(name)
         for process in self.processes:
             process.kill()
             process.wait(SECONDS)

@@ -64,6 +64,23 @@ def reap():
             pass
 
 
+def finish(process, seconds, known=()):
+    """Waits for a process and reaps meanwhile what was orphaned to us, but for the pids in known, which others wait for:
+    a pid namespace ends with its last process, so to delete a container takes that those of an exec are reaped."""
+    end = time.monotonic() + seconds
+    while process.poll() is None:
+        if time.monotonic() > end:
+            process.kill()
+            process.wait()
+            raise subprocess.TimeoutExpired(process.args, seconds)
+        for pid, _ in children():
+            if pid != process.pid and pid not in known and not is_alive(pid):
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.02)
+    return process.returncode
+
+
 def links():
     done = subprocess.run(["ip", "-o", "link"], check=True, capture_output=True, text=True, timeout=30)
     return {line.split(":")[1].split("@")[0].strip() for line in done.stdout.splitlines()}
