@@ -25,7 +25,10 @@ static void check_namespaces(const struct config *config)
 {
     uint64_t new = config_new_namespaces(config), joined = config_joined_namespaces(config);
 
-    check(!(new &joined) && ((new | joined) & CLONE_NEWNS));
+    check(!(new &joined));
+    /* Without a mount namespace the container stays in the runtime's, where root of another user
+     * namespace has no say. */
+    check(((new | joined) & CLONE_NEWNS) || !(new &CLONE_NEWUSER));
     for (size_t i = 0; i < NAMESPACE_TYPES; i++)
         check(!config->namespaces[i].path ||
               (config->namespaces[i].is_given && config->namespaces[i].path[0] == '/'));
