@@ -127,15 +127,12 @@ static int fill_plan(const struct container_request *request, struct plan *plan,
     };
     if (request->passed_count > PLAN_PASSED_MAX)
         return error_set(error, E2BIG, "at most %d descriptors can be passed", PLAN_PASSED_MAX);
-    bool has_terminal = config->process && config->process->has_terminal;
-    if (has_terminal && request->console_fd < 0 && !request->wants_terminal)
-        return error_set(error, EINVAL,
-                         "process.terminal: is true, so somebody must take the terminal: give a "
-                         "console socket");
     memcpy(plan->stdio, request->stdio, sizeof(plan->stdio));
     for (size_t i = 0; i < request->passed_count; i++)
         plan->passed[i] = request->passed[i];
-    int r = open_joins(plan, error);
+    int r = container_check_terminal(plan, request->wants_terminal, error);
+    if (r == 0)
+        r = open_joins(plan, error);
     if (r == 0)
         r = keep_mount_namespace(plan, error);
     if (r == 0 && request->cgroup)
@@ -199,19 +196,10 @@ int container_create(const struct container_request *request, struct container *
     *container = (struct container)CONTAINER_INIT;
     int r = fill_plan(request, &plan, error);
     if (r == 0)
-        r = plan_prepare(&plan, error);
-    if (r == 0) {
-        r = container_clone(&plan, container, error);
-        if (r == 0)
-            r = container_write_states(&plan, container->pid, error);
-        if (r == 0)
-            r = container_prepare_process(&plan, container, error);
-        if (r == 0)
-            r = wait_until_built(request, container, &plan, error);
-        container_reap_joiner(&plan);
-        plan_release(&plan);
-    }
-    cgroup_entry_close(&plan.entry);
+        r = container_begin(&plan, container, error);
+    if (r == 0)
+        r = wait_until_built(request, container, &plan, error);
+    container_finish(&plan);
     close_joins(&plan);
     if (r < 0)
         container_abandon(container);

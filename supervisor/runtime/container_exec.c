@@ -56,16 +56,13 @@ static int fill_plan(const struct exec_request *request, struct plan *plan, stru
     };
     if (request->passed_count > PLAN_PASSED_MAX)
         return error_set(error, E2BIG, "at most %d descriptors can be passed", PLAN_PASSED_MAX);
-    if (request->process->has_terminal && request->console_fd < 0 && !request->wants_terminal)
-        return error_set(error, EINVAL,
-                         "process.terminal: is true, so somebody must take the terminal: give a "
-                         "console socket");
     memcpy(plan->stdio, request->stdio, sizeof(plan->stdio));
     for (size_t i = 0; i < request->passed_count; i++)
         plan->passed[i] = request->passed[i];
-    return request->cgroup
-               ? cgroup_open_entry(request->cgroup, plan->cgroup_fd >= 0, &plan->entry, error)
-               : 0;
+    int r = container_check_terminal(plan, request->wants_terminal, error);
+    if (r == 0 && request->cgroup)
+        r = cgroup_open_entry(request->cgroup, plan->cgroup_fd >= 0, &plan->entry, error);
+    return r;
 }
 
 /* The process executes without waiting for a word: its closed end means that it has. */
@@ -90,19 +87,10 @@ int container_exec(const struct exec_request *request, struct container *contain
     *container = (struct container)CONTAINER_INIT;
     int r = fill_plan(request, &plan, error);
     if (r == 0)
-        r = plan_prepare(&plan, error);
-    if (r == 0) {
-        r = container_clone(&plan, container, error);
-        if (r == 0)
-            r = container_write_states(&plan, container->pid, error);
-        if (r == 0)
-            r = container_prepare_process(&plan, container, error);
-        if (r == 0)
-            r = wait_until_executed(container, &plan, error);
-        container_reap_joiner(&plan);
-        plan_release(&plan);
-    }
-    cgroup_entry_close(&plan.entry);
+        r = container_begin(&plan, container, error);
+    if (r == 0)
+        r = wait_until_executed(container, &plan, error);
+    container_finish(&plan);
     if (r < 0)
         container_abandon(container);
     else

@@ -7,12 +7,19 @@
 #include "supervisor/runtime/container.h"
 #include "supervisor/runtime/plan.h"
 
-/* Clones the process of a prepared plan (by way of a joining one, where that is needed): fills pid,
- * pidfd and start_fd of the container. */
-int container_clone(struct plan *plan, struct container *container, struct error *error);
+/* Whether somebody takes the terminal of a process that has one; else -EINVAL with a sentence. */
+int container_check_terminal(const struct plan *plan, bool wants_terminal, struct error *error);
 
-/* Reaps the joining process, which ends while the one that it made is at work. */
-void container_reap_joiner(struct plan *plan);
+/*
+ * Prepares a filled plan, clones its process (by way of a joining one, where that is needed) and
+ * does for it what it cannot do itself: pid, pidfd and start_fd of the container are filled. On
+ * success and on failure the caller ends with container_finish().
+ */
+int container_begin(struct plan *plan, struct container *container, struct error *error);
+
+/* Reaps the joining process, which ends while the one that it made is at work, and releases what
+ * container_begin() prepared and the cgroup's entry. */
+void container_finish(struct plan *plan);
 
 /*
  * Waits for the process's next report that is no warning; warnings are noted and a terminal's
@@ -27,14 +34,6 @@ int container_tell(const struct container *container);
 
 /* Adds a line to the container's warnings. */
 void container_warn(struct container *container, const char *text);
-
-/* What the process cannot do for itself: its hard limits, its OOM score, its identities. */
-int container_prepare_process(const struct plan *plan, struct container *container,
-                              struct error *error);
-
-/* Puts the states into the memory files for hooks and for the seccomp agent, once the pid is known.
- */
-int container_write_states(const struct plan *plan, pid_t pid, struct error *error);
 
 /* After what the process died, when it closed its end without a report. Reaps nothing. */
 int container_explain_death(const struct container *container, const char *doing,

@@ -172,14 +172,14 @@ static int adopt_sibling(struct plan *plan, struct container *container, struct 
     return container->pidfd < 0 ? error_sys(error, errno, "open the process") : 0;
 }
 
-void container_reap_joiner(struct plan *plan)
+static void reap_joiner(struct plan *plan)
 {
     while (plan->joiner > 0 && waitpid(plan->joiner, NULL, 0) < 0 && errno == EINTR)
         continue;
     plan->joiner = 0;
 }
 
-int container_clone(struct plan *plan, struct container *container, struct error *error)
+static int clone_first(struct plan *plan, struct container *container, struct error *error)
 {
     bool needs_joining = plan_needs_joining(plan);
     /* The cgroup namespace is made later, when the cgroup is entered everywhere. */
@@ -280,8 +280,8 @@ static void own_pipes(const struct plan *plan)
     }
 }
 
-int container_prepare_process(const struct plan *plan, struct container *container,
-                              struct error *error)
+static int prepare_process(const struct plan *plan, struct container *container,
+                           struct error *error)
 {
     const struct config *config = plan->config;
     const struct config_process *process = plan->process;
@@ -336,7 +336,7 @@ static json_t *agent_state(const struct plan *plan, pid_t pid)
     return state;
 }
 
-int container_write_states(const struct plan *plan, pid_t pid, struct error *error)
+static int write_states(const struct plan *plan, pid_t pid, struct error *error)
 {
     int r = 0;
 
@@ -346,4 +346,38 @@ int container_write_states(const struct plan *plan, pid_t pid, struct error *err
     if (r == 0 && plan->notify_state_fd >= 0)
         r = write_json(plan->notify_state_fd, agent_state(plan, pid), error);
     return r;
+}
+
+/* ---- the whole ---- */
+
+int container_check_terminal(const struct plan *plan, bool wants_terminal, struct error *error)
+{
+    bool has_terminal = plan->process && plan->process->has_terminal;
+
+    if (!has_terminal || plan->console_fd >= 0 || wants_terminal)
+        return 0;
+    return error_set(error, EINVAL,
+                     "process.terminal: is true, so somebody must take the terminal: give a "
+                     "console socket");
+}
+
+int container_begin(struct plan *plan, struct container *container, struct error *error)
+{
+    int r = plan_prepare(plan, error);
+
+    if (r < 0)
+        return r;
+    plan->is_prepared = true;
+    r = clone_first(plan, container, error);
+    if (r == 0)
+        r = write_states(plan, container->pid, error);
+    return r < 0 ? r : prepare_process(plan, container, error);
+}
+
+void container_finish(struct plan *plan)
+{
+    reap_joiner(plan);
+    if (plan->is_prepared)
+        plan_release(plan);
+    cgroup_entry_close(&plan->entry);
 }

@@ -17,7 +17,6 @@
 
 #include "common/cleanup.h"
 #include "supervisor/runtime/init_internal.h"
-#include "supervisor/sys/openat2.h"
 
 static int open_master(const struct plan *plan)
 {
@@ -25,12 +24,7 @@ static int open_master(const struct plan *plan)
     struct stat st;
     int zero = 0;
 
-    /* The process of an exec is in the container's mounts already, and has no other root. */
-    _cleanup_close_ int root = plan->is_exec ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)
-                                             : fcntl(plan->root_fd, F_DUPFD_CLOEXEC, 3);
-    if (root < 0)
-        return -errno;
-    _cleanup_close_ int fd = open_in_root(root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY, 0);
+    _cleanup_close_ int fd = init_open_in_root(plan, "/dev/pts/ptmx", O_RDWR | O_NOCTTY);
     if (fd < 0)
         return fd;
     if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0)

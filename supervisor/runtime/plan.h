@@ -63,6 +63,7 @@ struct plan {
     uint64_t clone_flags; /* the namespaces that are new */
     struct planned_join joins[PLAN_JOINS_MAX];
     size_t join_count;
+    bool is_prepared; /* plan_prepare() went well, so there is something to release */
     pid_t joiner; /* of the process that joined, once it has told its sibling's; 0: none to reap */
     /* Without a mount namespace of its own; see init_leave.c. */
     bool keeps_mount_namespace;
