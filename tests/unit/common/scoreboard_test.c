@@ -28,7 +28,7 @@
 #define AT_SLOT_COUNT  20
 #define AT_SLOTS_USED  24
 #define AT_BOOT_ID     80
-#define AT_SLOT(index) (4096 + 1024 * (off_t)(index))
+#define AT_SLOT(index) (4096 + 1792 * (off_t)(index))
 
 #define SLOTS 4u
 
