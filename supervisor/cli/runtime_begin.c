@@ -108,8 +108,8 @@ static void end_program(void *unused)
 
 /* Called by the library's _start; init and fini are not used any more (glibc 2.34). */
 __attribute__((noreturn, no_stack_protector)) int
-__libc_start_main(program_main *program, int argc, char **argv, program_main *init, program_end fini,
-                  program_end *loader_end, void *stack_end);
+__libc_start_main(program_main *program, int argc, char **argv, program_main *init,
+                  program_end fini, program_end *loader_end, void *stack_end);
 
 int __libc_start_main(program_main *program, int argc, char **argv, program_main *init,
                       program_end fini, program_end *loader_end, void *stack_end)
