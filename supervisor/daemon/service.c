@@ -11,9 +11,11 @@
 
 #include "common/cleanup.h"
 #include "supervisor/daemon/control_server.h"
+#include "supervisor/daemon/faults.h"
 #include "supervisor/daemon/ids.h"
 #include "supervisor/daemon/journal.h"
 #include "supervisor/daemon/listener.h"
+#include "supervisor/daemon/sampler.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
 
@@ -73,11 +75,8 @@ void service_arm_timer(struct service *service, uint64_t usec, sd_event_time_han
 
 static void describe_end(struct service *service, char *text, size_t size)
 {
-    struct cgroup_sample sample = {0};
+    bool is_oom = sampler_look_back(service);
 
-    if (service->cgroup)
-        cgroup_sample(service->cgroup, &sample);
-    bool is_oom = (sample.has & CGROUP_HAS_OOM) && sample.oom_kills > service->oom_kills_before;
     if (service->exit_signal)
         snprintf(text, size, "killed by signal %d (%s)%s", service->exit_signal,
                  sigabbrev_np(service->exit_signal) ? sigabbrev_np(service->exit_signal) : "?",
@@ -156,7 +155,7 @@ static int launch(struct service *service, struct error *error)
     take_new_spec(service);
     service->run++;
     service->next = NEXT_BY_POLICY;
-    service->is_killed = service->is_limited = false;
+    service->is_killed = false;
     service->next_start_usec = 0;
     service_set_state(service, CONTAINER_STARTING);
     int r = ensure_listener(service, error);
@@ -167,6 +166,8 @@ static int launch(struct service *service, struct error *error)
     service->message[0] = '\0';
     service->started_usec = clock_boottime_usec();
     service->started_realtime_usec = clock_realtime_usec();
+    service->engine->starts++;
+    sampler_begin_run(service);
     service_set_state(service, CONTAINER_RUNNING);
     service_note(service, "started, pid %d", service->container.pid);
     return 0;
@@ -177,6 +178,7 @@ static void launch_failed(struct service *service, const struct error *error)
     const struct restart_end end = {.is_failure = true, .ran_usec = 0};
 
     service->ended = service->run;
+    service->engine->failures++;
     snprintf(service->message, sizeof(service->message), "%.175s", error->message);
     service_warn(service, "start failed: %s", error->message);
     if (service->log)
@@ -204,9 +206,12 @@ static void finish_run(struct service *service)
     describe_end(service, text, sizeof(text));
     service_teardown(service);
     service->ended = service->run;
-    service->is_limited = false;
     bool is_trouble = end.is_failure && service->next == NEXT_BY_POLICY;
     service_note_at(service, is_trouble ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "ended: %s", text);
+    if (is_trouble) {
+        engine->failures++;
+        fault_count(service, FAULT_CRASH, true);
+    }
     switch (service->next) {
     case NEXT_REMOVED:
         service_free(service);
@@ -503,6 +508,7 @@ void service_free(struct service *service)
             break;
         }
     control_service_gone(engine->control, service);
+    sampler_forget(service);
     service_cancel_timer(service);
     service->pid_source = sd_event_source_disable_unref(service->pid_source);
     if (service->listen_fd >= 0)
@@ -511,6 +517,7 @@ void service_free(struct service *service)
     logfile_close(service->log);
     if (service->slot != UINT32_MAX) {
         scoreboard_slot_write(engine->board, service->slot, &open_slot);
+        scoreboard_history_clear(engine->board, service->slot);
         engine->slots_taken[service->slot] = 0;
     }
     spec_reference_drop(service->new_reference);
