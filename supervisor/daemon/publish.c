@@ -7,10 +7,11 @@
 #include "common/cleanup.h"
 #include "supervisor/daemon/service.h"
 
-static uint32_t fill_figures(const struct service *service, struct container_slot *slot)
+static uint64_t fill_figures(const struct service *service, struct container_slot *slot)
 {
     static const struct {
-        uint32_t from, to;
+        uint32_t from;
+        uint64_t to;
     } flags[] = {
         {CGROUP_HAS_CPU, SLOT_HAS_CPU},
         {CGROUP_HAS_MEMORY, SLOT_HAS_MEMORY},
@@ -22,7 +23,7 @@ static uint32_t fill_figures(const struct service *service, struct container_slo
         {CGROUP_HAS_OOM, SLOT_HAS_OOM},
     };
     const struct cgroup_sample *sample = &service->sample;
-    uint32_t has = 0;
+    uint64_t has = 0;
 
     for (size_t i = 0; i < ARRAY_LENGTH(flags); i++)
         if (sample->has & flags[i].from)

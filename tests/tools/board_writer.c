@@ -23,6 +23,7 @@
 #include "common/units.h"
 
 #define HEARTBEAT_MS    200
+#define SLOT_SIZE       (sizeof(uint64_t) + sizeof(struct container_slot))
 #define LINE_MAX_LENGTH 8192
 
 enum field_kind { FIELD_U32, FIELD_I32, FIELD_U64, FIELD_TEXT };
@@ -31,7 +32,7 @@ struct field {
     const char *key;
     enum field_kind kind;
     size_t offset, size;
-    unsigned has;
+    uint64_t has;
 };
 
 #define FIELD(kind, name, bit)                                                                     \
@@ -58,27 +59,70 @@ static const struct field fields[] = {
     FIELD(FIELD_TEXT, image, 0),
     FIELD(FIELD_U64, sampled_boottime_usec, 0),
     FIELD(FIELD_U64, cpu_usage_usec, SLOT_HAS_CPU),
+    FIELD(FIELD_U64, cpu_user_usec, SLOT_HAS_CPU_SPLIT),
+    FIELD(FIELD_U64, cpu_system_usec, SLOT_HAS_CPU_SPLIT),
+    FIELD(FIELD_U64, cpu_periods, SLOT_HAS_CPU_THROTTLE),
+    FIELD(FIELD_U64, cpu_throttled_periods, SLOT_HAS_CPU_THROTTLE),
+    FIELD(FIELD_U64, cpu_throttled_usec, SLOT_HAS_CPU_THROTTLE),
     FIELD(FIELD_U32, cpu_percent_milli, SLOT_HAS_CPU),
     FIELD(FIELD_U32, cpu_limit_milli, SLOT_HAS_CPU_LIMIT),
+    FIELD(FIELD_U32, cpu_throttled_rate, SLOT_HAS_CPU_THROTTLE),
+    FIELD(FIELD_U32, oom_kills, SLOT_HAS_OOM),
     FIELD(FIELD_U64, memory_bytes, SLOT_HAS_MEMORY),
     FIELD(FIELD_U64, memory_limit_bytes, SLOT_HAS_MEMORY_LIMIT),
     FIELD(FIELD_U64, memory_peak_bytes, SLOT_HAS_MEMORY_PEAK),
+    FIELD(FIELD_U64, memory_anon_bytes, SLOT_HAS_MEMORY_DETAIL),
+    FIELD(FIELD_U64, memory_file_bytes, SLOT_HAS_MEMORY_DETAIL),
+    FIELD(FIELD_U64, memory_kernel_bytes, SLOT_HAS_MEMORY_KERNEL),
+    FIELD(FIELD_U64, swap_bytes, SLOT_HAS_SWAP),
+    FIELD(FIELD_U64, swap_limit_bytes, SLOT_HAS_SWAP_LIMIT),
+    FIELD(FIELD_U64, memory_limit_hits, SLOT_HAS_MEMORY_HITS),
+    FIELD(FIELD_U64, page_faults, SLOT_HAS_FAULTS),
+    FIELD(FIELD_U64, major_page_faults, SLOT_HAS_FAULTS),
     FIELD(FIELD_U32, tasks, SLOT_HAS_TASKS),
     FIELD(FIELD_U32, tasks_limit, SLOT_HAS_TASKS_LIMIT),
+    FIELD(FIELD_U64, tasks_limit_hits, SLOT_HAS_TASKS_HITS),
     FIELD(FIELD_U64, io_read_bytes, SLOT_HAS_IO),
     FIELD(FIELD_U64, io_write_bytes, SLOT_HAS_IO),
+    FIELD(FIELD_U64, io_read_ops, SLOT_HAS_IO_OPS),
+    FIELD(FIELD_U64, io_write_ops, SLOT_HAS_IO_OPS),
+    FIELD(FIELD_U64, io_wait_usec, SLOT_HAS_IO_WAIT),
     FIELD(FIELD_U64, io_read_rate, SLOT_HAS_IO),
     FIELD(FIELD_U64, io_write_rate, SLOT_HAS_IO),
+    FIELD(FIELD_U32, io_read_ops_rate, SLOT_HAS_IO_OPS),
+    FIELD(FIELD_U32, io_write_ops_rate, SLOT_HAS_IO_OPS),
     FIELD(FIELD_U64, net_receive_bytes, SLOT_HAS_NET),
     FIELD(FIELD_U64, net_transmit_bytes, SLOT_HAS_NET),
+    FIELD(FIELD_U64, net_receive_packets, SLOT_HAS_NET),
+    FIELD(FIELD_U64, net_transmit_packets, SLOT_HAS_NET),
+    FIELD(FIELD_U64, net_receive_drops, SLOT_HAS_NET),
+    FIELD(FIELD_U64, net_transmit_drops, SLOT_HAS_NET),
     FIELD(FIELD_U64, net_receive_rate, SLOT_HAS_NET),
     FIELD(FIELD_U64, net_transmit_rate, SLOT_HAS_NET),
+    FIELD(FIELD_U64, disk_used_bytes, SLOT_HAS_DISK),
+    FIELD(FIELD_U64, disk_limit_bytes, SLOT_HAS_DISK_LIMIT),
+    FIELD(FIELD_U64, requests, SLOT_HAS_TRAFFIC),
+    FIELD(FIELD_U64, request_bytes_in, SLOT_HAS_TRAFFIC),
+    FIELD(FIELD_U64, request_bytes_out, SLOT_HAS_TRAFFIC),
+    FIELD(FIELD_U64, requests_refused, SLOT_HAS_TRAFFIC),
+    FIELD(FIELD_U64, last_request_realtime_usec, SLOT_HAS_TRAFFIC),
+    FIELD(FIELD_U32, requests_in_flight, SLOT_HAS_TRAFFIC),
+    FIELD(FIELD_U32, requests_rate_milli, SLOT_HAS_TRAFFIC),
+    FIELD(FIELD_U64, request_bytes_out_rate, SLOT_HAS_TRAFFIC),
+    FIELD(FIELD_U32, latency_p50_usec, SLOT_HAS_LATENCY),
+    FIELD(FIELD_U32, latency_p95_usec, SLOT_HAS_LATENCY),
+    FIELD(FIELD_U32, latency_p99_usec, SLOT_HAS_LATENCY),
+    FIELD(FIELD_U32, mails, SLOT_HAS_MAILS),
+    FIELD(FIELD_U64, last_mail_realtime_usec, SLOT_HAS_MAILS),
+    FIELD(FIELD_U32, faults, 0),
+    FIELD(FIELD_U32, last_fault, 0),
+    FIELD(FIELD_U64, last_fault_realtime_usec, 0),
     FIELD(FIELD_U32, restarts, 0),
-    FIELD(FIELD_U32, oom_kills, SLOT_HAS_OOM),
     FIELD(FIELD_I32, exit_code, SLOT_HAS_EXIT),
     FIELD(FIELD_U32, exit_signal, SLOT_HAS_EXIT),
     FIELD(FIELD_U64, exit_realtime_usec, SLOT_HAS_EXIT),
     FIELD(FIELD_TEXT, message, 0),
+    FIELD(FIELD_U64, detail_boottime_usec, 0),
 };
 
 /* Text may hold "\xHH" for a byte that JSON cannot say. */
@@ -166,13 +210,13 @@ static int write_slot(struct scoreboard_writer *writer, uint32_t slots, json_t *
 static int die_inside(const char *path, json_int_t index)
 {
     _cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
-    size_t size = SCOREBOARD_HEADER_SIZE + (size_t)(index + 1) * 1024;
+    size_t size = SCOREBOARD_HEADER_SIZE + (size_t)(index + 1) * SLOT_SIZE;
     char *memory =
         fd < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
     if (memory == MAP_FAILED)
         return -errno;
-    *(uint64_t *)(memory + size - 1024) |= 1;
+    *(uint64_t *)(memory + size - SLOT_SIZE) |= 1;
     munmap(memory, size);
     return 0;
 }
