@@ -298,11 +298,16 @@ static void test_private_namespace(void **state)
     assert_string_equal(links_in(host_fd), "");
     assert_string_equal(nft("list ruleset\n"), "");
     assert_string_equal(tenants[2].attachment.ipv4, "10.203.8.2");
-    struct network_counters counters[8];
-    assert_int_equal(network_counters(network, counters, 8), TENANTS);
+    struct network_counters counters[TENANTS] = {0};
+    for (size_t i = 0; i < TENANTS; i++)
+        counters[i].ifindex = tenants[i].attachment.ifindex;
+    assert_int_equal(network_counters(network, counters, TENANTS), 0);
+    for (size_t i = 0; i < TENANTS; i++)
+        assert_true(counters[i].is_found);
     assert_ok(network_detach(network, &tenants[1].attachment, &error));
     assert_string_equal(links_in(tenants[1].netns_fd), "");
-    assert_int_equal(network_counters(network, counters, 8), TENANTS - 1);
+    assert_int_equal(network_counters(network, counters, TENANTS), 0);
+    assert_false(counters[1].is_found);
 }
 
 static void test_namespace_by_path(void **state)
