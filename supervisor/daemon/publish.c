@@ -6,6 +6,7 @@
 
 #include "common/cleanup.h"
 #include "supervisor/daemon/service.h"
+#include "supervisor/daemon/traffic.h"
 
 static uint64_t fill_figures(const struct service *service, struct container_slot *slot)
 {
@@ -84,6 +85,7 @@ void service_publish(struct service *service)
     if (service->has_container)
         slot.has = fill_figures(service, &slot);
     fill_limits(service, &slot);
+    traffic_fill(service, &slot);
     snprintf(slot.tenant, sizeof(slot.tenant), "%s", service->tenant);
     snprintf(slot.service, sizeof(slot.service), "%s", spec->name);
     snprintf(slot.id, sizeof(slot.id), "%s", service->id);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "supervisor/daemon/service.h"
+#include "supervisor/daemon/traffic.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
 
@@ -87,6 +88,8 @@ static size_t count_links(const struct engine *engine)
 static void sample_all(struct engine *engine)
 {
     uint64_t now = clock_boottime_usec();
+
+    traffic_sample(engine, now);
     size_t links = engine->network ? count_links(engine) : 0;
     struct network_counters *counters = links ? calloc(links, sizeof(*counters)) : NULL;
     ssize_t known = counters ? network_counters(engine->network, counters, links) : 0;

@@ -14,6 +14,7 @@
 #include "supervisor/daemon/ids.h"
 #include "supervisor/daemon/journal.h"
 #include "supervisor/daemon/listener.h"
+#include "supervisor/daemon/traffic.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
 
@@ -509,6 +510,7 @@ void service_free(struct service *service)
         listener_remove(service->listen_path);
     close_fd(&service->listen_fd);
     logfile_close(service->log);
+    traffic_forget(service);
     if (service->slot != UINT32_MAX) {
         scoreboard_slot_write(engine->board, service->slot, &open_slot);
         engine->slots_taken[service->slot] = 0;
