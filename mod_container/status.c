@@ -150,8 +150,8 @@ static void set_etag(request_rec *r, const struct board_view *board)
     if (board->condition != BOARD_LIVE)
         return;
     hash = mix_text(hash, info->boot_id);
-    hash = mix(hash, &info->engine_started_boottime_usec,
-               sizeof(info->engine_started_boottime_usec));
+    hash =
+        mix(hash, &info->engine_started_boottime_usec, sizeof(info->engine_started_boottime_usec));
     hash = mix(hash, &info->heartbeat_boottime_usec, sizeof(info->heartbeat_boottime_usec));
     hash = mix(hash, &info->changes, sizeof(info->changes));
     hash = mix(hash, &restarted, sizeof(restarted)); /* a scope is httpd's configuration */
@@ -225,8 +225,10 @@ static int show(request_rec *r, const char *tenant)
         apr_cpystrn(query.tenant, tenant, sizeof(query.tenant));
         query.has_selection = true;
     }
-    if (query.format == STATUS_EVENTS)
+    if (query.format == STATUS_EVENTS) {
+        board_release(&board); /* a stream takes its own, again and again */
         return status_events(r, &query);
+    }
     return show_board(r, &board, &query);
 }
 

@@ -68,6 +68,9 @@ void status_render_openmetrics(request_rec *r, const struct overview *overview,
 /* The media type that the client understands. */
 const char *status_openmetrics_type(request_rec *r);
 
+/* The JSON object of the board up to its containers, without the last brace. */
+void status_json_board(struct out *out, request_rec *r, const struct overview *overview);
+
 /* One container as a JSON object; for status_events.c, too. */
 void status_json_container(struct out *out, const struct moment *moment,
                            const struct container_slot *slot, uint32_t index);

@@ -166,22 +166,28 @@ static void containers(struct out *out, const struct overview *overview)
     out_char(out, ']');
 }
 
+void status_json_board(struct out *out, request_rec *r, const struct overview *overview)
+{
+    out_literal(out, "{\"version\":");
+    out_count(out, STATUS_JSON_VERSION);
+    text_or_null(out, ",", "time", overview_time(r, overview));
+    text_or_null(out, ",\"server\":{", "version", ap_get_server_description());
+    count_if(out, "uptime_seconds", true, overview->httpd_uptime_seconds);
+    out_char(out, '}');
+    supervisor_object(out, overview);
+    host_object(out, overview);
+    counts_object(out, overview);
+    key(out, ",", "scoreboard");
+    out_json(out, overview->selection.letters);
+}
+
 void status_render_json(request_rec *r, const struct overview *overview,
                         const struct status_query *query)
 {
     struct out out;
 
     out_begin(&out, r);
-    out_literal(&out, "{\"version\":");
-    out_count(&out, STATUS_JSON_VERSION);
-    text_or_null(&out, ",", "time", overview_time(r, overview));
-    text_or_null(&out, ",\"server\":{", "version", ap_get_server_description());
-    count_if(&out, "uptime_seconds", true, overview->httpd_uptime_seconds);
-    out_char(&out, '}');
-    supervisor_object(&out, overview);
-    host_object(&out, overview);
-    counts_object(&out, overview);
-    text_or_null(&out, ",", "scoreboard", overview->selection.letters);
+    status_json_board(&out, r, overview);
     if (!query->is_without_table)
         containers(&out, overview);
     out_literal(&out, "}\n");

@@ -20,7 +20,8 @@ static const struct out_escape label_escape = {.bytes = {['"'] = "\\\"", ['\\'] 
 struct exposition {
     struct out out;
     const struct overview *overview;
-    bool is_text; /* version 0.0.4 */
+    bool is_text;                 /* version 0.0.4 */
+    const struct metric *pending; /* whose head the next sample writes; NULL: none */
 };
 
 /* Whether the client knows the older format only. */
@@ -62,9 +63,10 @@ static void head_line(struct exposition *to, const char *word, const struct metr
 
 static void head(struct exposition *to, const struct metric *metric)
 {
-    static const char *const types[] = {
-        [METRIC_NONE] = "unknown", [METRIC_GAUGE] = "gauge", [METRIC_COUNTER] = "counter",
-        [METRIC_INFO] = "info"};
+    static const char *const types[] = {[METRIC_NONE] = "unknown",
+                                        [METRIC_GAUGE] = "gauge",
+                                        [METRIC_COUNTER] = "counter",
+                                        [METRIC_INFO] = "info"};
     bool is_old_info = to->is_text && metric->type == METRIC_INFO;
 
     head_line(to, "TYPE", metric, is_old_info ? "gauge" : types[metric->type]);
@@ -86,10 +88,14 @@ static void container_labels(struct out *out, const struct container_slot *slot)
     out_char(out, '"');
 }
 
-static void sample_name(struct out *out, const struct metric *metric, const char *suffix)
+/* A family without a sample has no head either. */
+static void sample_name(struct exposition *to, const struct metric *metric, const char *suffix)
 {
-    out_text(out, metric->family);
-    out_text(out, suffix);
+    if (to->pending)
+        head(to, to->pending);
+    to->pending = NULL;
+    out_text(&to->out, metric->family);
+    out_text(&to->out, suffix);
 }
 
 /* One more label; before is '{' or ','. */
@@ -118,7 +124,7 @@ static void created(struct exposition *to, const struct metric *metric,
 
     if (to->is_text || !metric->has_created || slot->started_realtime_usec == 0)
         return;
-    sample_name(&to->out, metric, "_created");
+    sample_name(to, metric, "_created");
     container_labels(&to->out, slot);
     end_sample(&to->out, &start, 0);
 }
@@ -136,7 +142,7 @@ static void number_sample(struct exposition *to, const struct column_figure *row
 {
     struct out *out = &to->out;
 
-    sample_name(out, &row->metric, sample_suffix(row->metric.type));
+    sample_name(to, &row->metric, sample_suffix(row->metric.type));
     container_labels(out, slot);
     if (element)
         label(out, ',', group_label, element);
@@ -155,7 +161,7 @@ static void text_sample(struct exposition *to, const struct family *family,
     static const struct figure one = {.kind = FIGURE_COUNT, .count = 1};
     const struct metric *metric = &family->rows->metric;
 
-    sample_name(&to->out, metric, sample_suffix(metric->type));
+    sample_name(to, metric, sample_suffix(metric->type));
     container_labels(&to->out, slot);
     for (size_t i = 0; i < family->count; i++) {
         struct figure figure = column_figure_of(&family->rows[i], &to->overview->moment, slot);
@@ -176,8 +182,7 @@ static void container_samples(struct exposition *to, const struct family *family
     }
     if (!family->group) {
         for (size_t i = 0; i < family->count; i++) {
-            struct figure figure =
-                column_figure_of(&family->rows[i], &to->overview->moment, slot);
+            struct figure figure = column_figure_of(&family->rows[i], &to->overview->moment, slot);
             if (figure.kind != FIGURE_ABSENT)
                 number_sample(to, &family->rows[i], slot, &figure, NULL, NULL);
         }
@@ -225,7 +230,7 @@ static void write_family(struct exposition *to, const struct family *family)
     struct container_slot slot;
 
     memset(&slot, 0, sizeof(slot));
-    head(to, &family->rows->metric);
+    to->pending = &family->rows->metric;
     for (uint32_t i = 0; i < overview->selection.count && !to->out.is_broken; i++)
         if (selection_slot_part(&overview->selector, overview->selection.rows[i].slot, span.offset,
                                 span.size, &slot))
@@ -254,7 +259,7 @@ static void single(struct exposition *to, const struct metric *metric, const cha
 {
     struct out *out = &to->out;
 
-    sample_name(out, metric, suffix);
+    sample_name(to, metric, suffix);
     if (labels || more) {
         out_char(out, '{');
         out_text(out, labels ? labels : "");
@@ -316,9 +321,8 @@ static void host_pressure(struct exposition *to)
 
 static void count_by_state(struct exposition *to)
 {
-    static const struct metric metric = {.family = "container_count",
-                                         .type = METRIC_GAUGE,
-                                         .help = "Containers by state"};
+    static const struct metric metric = {
+        .family = "container_count", .type = METRIC_GAUGE, .help = "Containers by state"};
     char labels[64];
 
     head(to, &metric);
@@ -351,8 +355,7 @@ static void supervisor_families(struct exposition *to)
 
     one_gauge(to, "container_supervisor_up", NULL,
               "Whether the supervisor answers for the figures: 1, or 0 when they are old or none",
-              NULL,
-              (struct figure){.kind = FIGURE_COUNT, .count = board->condition == BOARD_LIVE});
+              NULL, (struct figure){.kind = FIGURE_COUNT, .count = board->condition == BOARD_LIVE});
     if (!board->reader)
         return;
     one_gauge(to, "container_supervisor_sample_age_seconds", "seconds",
