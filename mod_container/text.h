@@ -20,4 +20,10 @@
  */
 char *text_clean(const char *text, char *buffer, size_t size);
 
+/*
+ * The same, a character at a time: how many bytes of text (which is not empty) the next character
+ * takes; piece and piece_length get its clean form, which lives as long as text.
+ */
+size_t text_next(const char *text, const char **piece, size_t *piece_length);
+
 #endif
