@@ -286,7 +286,7 @@ def test_scoreboard_of_another_version(stack):
     os.link(board, saved)
     new.rename(board)
     done = stack.ctl("ps", check=False)
-    assert done.returncode == 1 and "ABI 99" in done.stderr and "ABI 1" in done.stderr
+    assert done.returncode == 1 and "ABI 99" in done.stderr and "ABI 2" in done.stderr
     httpd.stop()
     httpd.start()
     assert httpd.get("/", host="alpha.test").status == 503

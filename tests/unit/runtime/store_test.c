@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "supervisor/runtime/identity.h"
+#include "common/identity.h"
 #include "supervisor/runtime/store.h"
 
 static char root[64];
