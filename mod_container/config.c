@@ -13,6 +13,7 @@
 #include "common/cleanup.h"
 #include "mod_container/module.h"
 #include "mod_container/path.h"
+#include "mod_container/scope.h"
 
 #define DOCROOT_DEFAULT "/var/www"
 
@@ -47,6 +48,7 @@ void *config_create_location(apr_pool_t *pool, char *path)
     (void)path;
     config->status_on = -1;
     config->admin_on = -1;
+    config->status_logs = -1;
     return config;
 }
 
@@ -58,6 +60,9 @@ void *config_merge_location(apr_pool_t *pool, void *base, void *added)
     merged->route = inner->route ? inner->route : outer->route;
     merged->status_on = inner->status_on >= 0 ? inner->status_on : outer->status_on;
     merged->admin_on = inner->admin_on >= 0 ? inner->admin_on : outer->admin_on;
+    merged->status_logs = inner->status_logs >= 0 ? inner->status_logs : outer->status_logs;
+    /* A section inside, or later, says anew which tenants; it does not add to those outside. */
+    merged->status_scope = inner->status_scope ? inner->status_scope : outer->status_scope;
     merged->base = inner->base ? inner->base : outer->base;
     return merged;
 }
@@ -279,14 +284,22 @@ static bool is_in_plain_location(const cmd_parms *cmd)
  * Only a <Location> may enable a handler: a flag for a whole server or directory would reach the
  * SetHandler of a tenant's .htaccess there.
  */
-static const char *enable(cmd_parms *cmd, struct location_config *config, int *flag, int value)
+static const char *check_place(cmd_parms *cmd)
 {
     const char *problem = check_section(cmd);
 
+    if (!problem && !cmd->path)
+        problem =
+            apr_psprintf(cmd->pool, "%s belongs into a section <Location PATH>", cmd->cmd->name);
+    return problem;
+}
+
+static const char *enable(cmd_parms *cmd, struct location_config *config, int *flag, int value)
+{
+    const char *problem = check_place(cmd);
+
     if (problem)
         return problem;
-    if (!cmd->path)
-        return apr_psprintf(cmd->pool, "%s belongs into a section <Location PATH>", cmd->cmd->name);
     *flag = value;
     if (is_in_plain_location(cmd))
         config->base = cmd->path;
@@ -307,6 +320,31 @@ static const char *set_admin(cmd_parms *cmd, void *data, int value)
     return enable(cmd, config, &config->admin_on, value);
 }
 
+static const char *set_logs(cmd_parms *cmd, void *data, int value)
+{
+    struct location_config *config = data;
+    const char *problem = check_place(cmd);
+
+    if (!problem)
+        config->status_logs = value;
+    return problem;
+}
+
+static const char *add_scope(cmd_parms *cmd, void *data, const char *tenant)
+{
+    struct location_config *config = data;
+    struct error error = ERROR_INIT;
+    const char *problem = check_place(cmd);
+
+    if (problem)
+        return problem;
+    struct status_scope *scope = status_scope_add(cmd->pool, config->status_scope, tenant, &error);
+    if (!scope)
+        return apr_psprintf(cmd->pool, "ContainerStatusScope: %s", error.message);
+    config->status_scope = scope;
+    return NULL;
+}
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic"
 const command_rec config_directives[] = {
@@ -321,6 +359,10 @@ const command_rec config_directives[] = {
                  "On: SetHandler container-status shows the containers in this Location"),
     AP_INIT_FLAG("ContainerAdmin", set_admin, NULL, ACCESS_CONF | RSRC_CONF,
                  "On: POST to TENANT/SERVICE below this Location starts and stops containers"),
+    AP_INIT_ITERATE("ContainerStatusScope", add_scope, NULL, ACCESS_CONF | RSRC_CONF,
+                    "TENANT...: this Location shows and steers these tenants only"),
+    AP_INIT_FLAG("ContainerStatusLogs", set_logs, NULL, ACCESS_CONF | RSRC_CONF,
+                 "On: the page of a service shows the last lines of its log"),
     {.name = NULL},
 };
 #pragma GCC diagnostic pop

@@ -42,11 +42,15 @@ struct route {
     volatile apr_uint32_t logged_at[ROUTE_REFUSAL_COUNT]; /* seconds since the epoch */
 };
 
+struct status_scope; /* scope.h */
+
 /* Per <Location> or server. Tri-state flags: -1 is "not said here". */
 struct location_config {
     struct route *route; /* NULL: not said here */
     int status_on;
     int admin_on;
+    int status_logs;                   /* ContainerStatusLogs: the page shows the last log lines */
+    struct status_scope *status_scope; /* ContainerStatusScope, or NULL: all tenants */
     const char *base; /* path of the <Location> that enables a handler; NULL for LocationMatch */
 };
 

@@ -7,7 +7,8 @@
  *     route      ContainerRoute                  status   /container-status and its formats
  *     plan,tree  which script or file            admin    POST actions
  *     static     a tenant's plain files          reply    small answers
- *     form, query, origin, path, text, tree: no httpd inside, unit-tested
+ *     scope  ContainerStatusScope                token    the tokens and results of its forms
+ *     form, query, origin, path, seal, text, tree: no httpd inside, unit-tested
  */
 #include <httpd.h>
 
@@ -24,6 +25,7 @@
 #include "mod_container/module.h"
 #include "mod_container/route.h"
 #include "mod_container/status.h"
+#include "mod_container/token.h"
 
 static struct module_state *state; /* set once a start, before children exist */
 static struct board *child_board;  /* set once a child, before threads exist */
@@ -81,7 +83,8 @@ static int check_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_
  *   1. nothing in the first of httpd's two passes: what it makes is thrown away
  *   2. the two paths, from ContainerRoot and ContainerSupervisor
  *   3. the hash of the style sheet
- *   4. our name in the Server header, as far as ServerTokens allows
+ *   4. the key of the page's forms
+ *   5. our name in the Server header, as far as ServerTokens allows
  */
 static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t *temp_pool,
                        server_rec *server)
@@ -98,8 +101,14 @@ static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t
                      error.message);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    state->content_security_policy = status_security_policy(config_pool);          /* 3 */
-    ap_add_version_component(config_pool, "mod_container/" MOD_CONTAINER_VERSION); /* 4 */
+    state->content_security_policy = status_security_policy(config_pool); /* 3 */
+    apr_status_t status = token_start(server);                            /* 4 */
+    if (status != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, status, server,
+                     "no random bytes for the key of the status page's forms");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    ap_add_version_component(config_pool, "mod_container/" MOD_CONTAINER_VERSION); /* 5 */
     return OK;
 }
 
