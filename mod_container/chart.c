@@ -18,14 +18,14 @@ const char *chart_heat(unsigned percent)
     return percent >= CHART_HOT_PERCENT ? " hot" : percent >= CHART_WARM_PERCENT ? " warm" : "";
 }
 
-void chart_bar(struct html *html, unsigned percent)
+void chart_bar(struct out *out, unsigned percent)
 {
-    html_raw(html, "<svg class=\"bar");
-    html_raw(html, chart_heat(percent));
-    html_raw(html, "\" viewBox=\"0 0 100 1\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"
-                   "<rect width=\"");
-    html_count(html, percent > 100 ? 100 : percent);
-    html_raw(html, "\" height=\"1\"/></svg>");
+    out_text(out, "<svg class=\"bar");
+    out_text(out, chart_heat(percent));
+    out_text(out, "\" viewBox=\"0 0 100 1\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"
+                  "<rect width=\"");
+    out_count(out, percent > 100 ? 100 : percent);
+    out_text(out, "\" height=\"1\"/></svg>");
 }
 
 /* ---- lines ---- */
@@ -66,7 +66,7 @@ static unsigned y_of(uint64_t value, uint64_t top, unsigned height)
  * The d of a path (SVG 2, "Path data"): relative commands, and one "h" for a stretch without
  * change, for most of what is drawn is flat. Steps are step units wide, from x on.
  */
-static void write_path(struct html *html, const uint64_t *values, unsigned count, unsigned x,
+static void write_path(struct out *out, const uint64_t *values, unsigned count, unsigned x,
                        unsigned step, uint64_t top, unsigned base, unsigned height)
 {
     unsigned flat = 0, y = 0;
@@ -75,33 +75,33 @@ static void write_path(struct html *html, const uint64_t *values, unsigned count
     for (unsigned i = 0; i < count; i++) {
         if (values[i] == CHART_GAP) {
             if (flat > 0)
-                html_format(html, "h%u", flat * step);
+                out_format(out, "h%u", flat * step);
             flat = 0;
             is_down = false;
             continue;
         }
         unsigned here = base + y_of(values[i], top, height);
         if (!is_down) {
-            html_format(html, "M%u %uh0", x + i * step, here); /* a single point is a dot */
+            out_format(out, "M%u %uh0", x + i * step, here); /* a single point is a dot */
             is_down = true;
         } else if (here == y) {
             flat++;
         } else {
             if (flat > 0)
-                html_format(html, "h%u", flat * step);
-            html_format(html, "l%u %d", step, (int)here - (int)y);
+                out_format(out, "h%u", flat * step);
+            out_format(out, "l%u %d", step, (int)here - (int)y);
             flat = 0;
         }
         y = here;
     }
     if (flat > 0)
-        html_format(html, "h%u", flat * step);
+        out_format(out, "h%u", flat * step);
 }
 
 #define SPARK_HEIGHT 40
 #define SPARK_STEP   2
 
-void chart_spark(struct html *html, const struct spark *spark)
+void chart_spark(struct out *out, const struct spark *spark)
 {
     struct summary summary = summarize(spark->values, spark->count);
     unsigned width = spark->count > 1 ? (spark->count - 1) * SPARK_STEP : SPARK_STEP;
@@ -113,36 +113,37 @@ void chart_spark(struct html *html, const struct spark *spark)
         top = summary.greatest > spark->top_least ? summary.greatest : spark->top_least;
     if (top == 0)
         top = 1;
-    html_raw(html, "<svg class=\"spark");
-    html_raw(html, chart_heat(chart_percent(summary.last == CHART_GAP ? 0 : summary.last,
-                                            spark->limit)));
-    html_format(html, "\" viewBox=\"0 0 %u %u\" preserveAspectRatio=\"none\" role=\"img\" "
-                      "aria-label=\"%s: most ",
-                width, SPARK_HEIGHT, spark->name);
-    spark->write_value(html, summary.greatest);
+    out_text(out, "<svg class=\"spark");
+    out_text(out,
+             chart_heat(chart_percent(summary.last == CHART_GAP ? 0 : summary.last, spark->limit)));
+    out_format(out,
+               "\" viewBox=\"0 0 %u %u\" preserveAspectRatio=\"none\" role=\"img\" "
+               "aria-label=\"%s: most ",
+               width, SPARK_HEIGHT, spark->name);
+    spark->write_value(out, summary.greatest);
     if (spark->limit) {
-        html_raw(html, ", limit ");
-        spark->write_value(html, spark->limit);
-        html_format(html, "\"><path class=\"limit\" d=\"M0 1h%u\"/>", width);
+        out_text(out, ", limit ");
+        spark->write_value(out, spark->limit);
+        out_format(out, "\"><path class=\"limit\" d=\"M0 1h%u\"/>", width);
     } else {
-        html_raw(html, "\">");
+        out_text(out, "\">");
     }
-    html_raw(html, "<path d=\"");
-    write_path(html, spark->values, spark->count, 0, SPARK_STEP, top, 1, SPARK_HEIGHT - 2);
-    html_raw(html, "\"/></svg>");
+    out_text(out, "<path d=\"");
+    write_path(out, spark->values, spark->count, 0, SPARK_STEP, top, 1, SPARK_HEIGHT - 2);
+    out_text(out, "\"/></svg>");
 }
 
 /* ---- charts with axes ---- */
 
 /* In units of the picture; it is scaled to the space there is. */
-#define CHART_WIDTH   480
-#define CHART_HEIGHT  170
-#define PLOT_LEFT     62
-#define PLOT_TOP      10
-#define PLOT_WIDTH    404
-#define PLOT_HEIGHT   132
-#define SUBPIXELS     10 /* the line is drawn in tenths of a unit */
-#define TICKS_MAX     5
+#define CHART_WIDTH  480
+#define CHART_HEIGHT 170
+#define PLOT_LEFT    62
+#define PLOT_TOP     10
+#define PLOT_WIDTH   404
+#define PLOT_HEIGHT  132
+#define SUBPIXELS    10 /* the line is drawn in tenths of a unit */
+#define TICKS_MAX    5
 
 uint64_t chart_round_top(uint64_t value, bool is_binary, uint64_t *tick)
 {
@@ -165,24 +166,24 @@ uint64_t chart_round_top(uint64_t value, bool is_binary, uint64_t *tick)
     return steps == 0 ? step : steps * step;
 }
 
-static void draw_scale(struct html *html, const struct chart *chart, uint64_t top, uint64_t tick)
+static void draw_scale(struct out *out, const struct chart *chart, uint64_t top, uint64_t tick)
 {
-    html_raw(html, "<g class=\"grid\">");
+    out_text(out, "<g class=\"grid\">");
     for (uint64_t value = 0; value <= top; value += tick)
-        html_format(html, "<path d=\"M%d %uh%d\"/>", PLOT_LEFT,
-                    PLOT_TOP + y_of(value, top, PLOT_HEIGHT), PLOT_WIDTH);
-    html_raw(html, "</g><g class=\"scale\">");
+        out_format(out, "<path d=\"M%d %uh%d\"/>", PLOT_LEFT,
+                   PLOT_TOP + y_of(value, top, PLOT_HEIGHT), PLOT_WIDTH);
+    out_text(out, "</g><g class=\"scale\">");
     for (uint64_t value = 0; value <= top; value += tick) {
-        html_format(html, "<text x=\"%d\" y=\"%u\" text-anchor=\"end\">", PLOT_LEFT - 6,
-                    PLOT_TOP + y_of(value, top, PLOT_HEIGHT) + 4);
-        chart->write_value(html, value);
-        html_raw(html, "</text>");
+        out_format(out, "<text x=\"%d\" y=\"%u\" text-anchor=\"end\">", PLOT_LEFT - 6,
+                   PLOT_TOP + y_of(value, top, PLOT_HEIGHT) + 4);
+        chart->write_value(out, value);
+        out_text(out, "</text>");
     }
-    html_raw(html, "</g>");
+    out_text(out, "</g>");
 }
 
 /* A moment on the axis of time: the day for long ranges, else hours and minutes; UTC. */
-static void write_moment(struct html *html, uint64_t unix_seconds, uint64_t range_seconds)
+static void write_moment(struct out *out, uint64_t unix_seconds, uint64_t range_seconds)
 {
     time_t moment = (time_t)unix_seconds;
     struct tm at;
@@ -190,33 +191,33 @@ static void write_moment(struct html *html, uint64_t unix_seconds, uint64_t rang
 
     gmtime_r(&moment, &at);
     strftime(text, sizeof(text), range_seconds > 2 * 86400 ? "%-d %b" : "%H:%M", &at);
-    html_raw(html, text);
+    out_text(out, text);
 }
 
-static void draw_times(struct html *html, const struct chart *chart)
+static void draw_times(struct out *out, const struct chart *chart)
 {
-    static const uint64_t steps[] = {600, 1200, 3600, 3 * 3600, 6 * 3600, 86400, 5 * 86400,
-                                     10 * 86400};
+    static const uint64_t steps[] = {600,      1200,  3600,      3 * 3600,
+                                     6 * 3600, 86400, 5 * 86400, 10 * 86400};
     uint64_t range = chart->count * chart->step_seconds;
     uint64_t start = chart->end_unix > range ? chart->end_unix - range : 0;
     uint64_t step = steps[0];
 
     for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]) && range / step > 7; i++)
         step = steps[i];
-    html_raw(html, "<g class=\"scale\">");
+    out_text(out, "<g class=\"scale\">");
     for (uint64_t at = (start / step + 1) * step; range > 0 && at < start + range; at += step) {
         unsigned x = PLOT_LEFT + (unsigned)((at - start) * PLOT_WIDTH / range);
         if (x < PLOT_LEFT + 12 || x > PLOT_LEFT + PLOT_WIDTH - 10)
             continue;
-        html_format(html, "<path d=\"M%u %dv4\"/><text x=\"%u\" y=\"%d\" text-anchor=\"middle\">",
-                    x, PLOT_TOP + PLOT_HEIGHT, x, PLOT_TOP + PLOT_HEIGHT + 17);
-        write_moment(html, at, range);
-        html_raw(html, "</text>");
+        out_format(out, "<path d=\"M%u %dv4\"/><text x=\"%u\" y=\"%d\" text-anchor=\"middle\">", x,
+                   PLOT_TOP + PLOT_HEIGHT, x, PLOT_TOP + PLOT_HEIGHT + 17);
+        write_moment(out, at, range);
+        out_text(out, "</text>");
     }
-    html_raw(html, "</g>");
+    out_text(out, "</g>");
 }
 
-static void draw_faults(struct html *html, const struct chart *chart)
+static void draw_faults(struct out *out, const struct chart *chart)
 {
     bool is_open = false;
 
@@ -224,26 +225,26 @@ static void draw_faults(struct html *html, const struct chart *chart)
         if (chart->faults[i] == 0)
             continue;
         if (!is_open)
-            html_raw(html, "<path class=\"faults\" d=\"");
+            out_text(out, "<path class=\"faults\" d=\"");
         is_open = true;
-        html_format(html, "M%u %dv-12", PLOT_LEFT + (2 * i + 1) * PLOT_WIDTH / (2 * chart->count),
-                    PLOT_TOP + PLOT_HEIGHT);
+        out_format(out, "M%u %dv-12", PLOT_LEFT + (2 * i + 1) * PLOT_WIDTH / (2 * chart->count),
+                   PLOT_TOP + PLOT_HEIGHT);
     }
     if (is_open)
-        html_raw(html, "\"/>");
+        out_text(out, "\"/>");
 }
 
-static void draw_line(struct html *html, const struct chart *chart, uint64_t top)
+static void draw_line(struct out *out, const struct chart *chart, uint64_t top)
 {
     unsigned width = chart->count > 1 ? chart->count - 1 : 1;
 
     /* One step is one unit wide there, whatever their number. */
-    html_format(html,
-                "<svg x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %u %u\" "
-                "preserveAspectRatio=\"none\"><path class=\"line\" d=\"",
-                PLOT_LEFT, PLOT_TOP, PLOT_WIDTH, PLOT_HEIGHT, width, PLOT_HEIGHT * SUBPIXELS);
-    write_path(html, chart->values, chart->count, 0, 1, top, 0, PLOT_HEIGHT * SUBPIXELS);
-    html_raw(html, "\"/></svg>");
+    out_format(out,
+               "<svg x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %u %u\" "
+               "preserveAspectRatio=\"none\"><path class=\"line\" d=\"",
+               PLOT_LEFT, PLOT_TOP, PLOT_WIDTH, PLOT_HEIGHT, width, PLOT_HEIGHT * SUBPIXELS);
+    write_path(out, chart->values, chart->count, 0, 1, top, 0, PLOT_HEIGHT * SUBPIXELS);
+    out_text(out, "\"/></svg>");
 }
 
 static unsigned long count_faults(const struct chart *chart)
@@ -256,52 +257,53 @@ static unsigned long count_faults(const struct chart *chart)
 }
 
 /* What the picture shows, in words. */
-static void caption(struct html *html, const struct chart *chart, const struct summary *summary)
+static void caption(struct out *out, const struct chart *chart, const struct summary *summary)
 {
     const struct {
         const char *name;
         uint64_t value;
-    } parts[] = {{"now", summary->last}, {"average", summary->average}, {"most", summary->greatest}};
+    } parts[] = {
+        {"now", summary->last}, {"average", summary->average}, {"most", summary->greatest}};
 
     for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         if (parts[i].value == CHART_GAP)
             continue;
-        html_format(html, "%s ", parts[i].name);
-        chart->write_value(html, parts[i].value);
-        html_raw(html, i + 1 < sizeof(parts) / sizeof(parts[0]) ? ", " : "");
+        out_format(out, "%s ", parts[i].name);
+        chart->write_value(out, parts[i].value);
+        out_text(out, i + 1 < sizeof(parts) / sizeof(parts[0]) ? ", " : "");
     }
     if (chart->limit) {
-        html_raw(html, ", limit ");
-        chart->write_value(html, chart->limit);
+        out_text(out, ", limit ");
+        chart->write_value(out, chart->limit);
     }
     if (chart->faults)
-        html_format(html, ", %lu faults", count_faults(chart));
+        out_format(out, ", %lu faults", count_faults(chart));
 }
 
-void chart_draw(struct html *html, const struct chart *chart)
+void chart_draw(struct out *out, const struct chart *chart)
 {
     struct summary summary = summarize(chart->values, chart->count);
     uint64_t tick, greatest = summary.greatest > chart->limit ? summary.greatest : chart->limit;
     uint64_t top = chart_round_top(greatest > chart->top_least ? greatest : chart->top_least,
                                    chart->is_binary, &tick);
 
-    html_format(html, "<figure class=\"chart\"><figcaption><b id=\"%s\">%s</b> <span id=\"%s-text\">",
-                chart->id, chart->name, chart->id);
+    out_format(out, "<figure class=\"chart\"><figcaption><b id=\"%s\">%s</b> <span id=\"%s-text\">",
+               chart->id, chart->name, chart->id);
     if (summary.known == 0) {
-        html_raw(html, "no figures in this time</span></figcaption></figure>\n");
+        out_text(out, "no figures in this time</span></figcaption></figure>\n");
         return;
     }
-    caption(html, chart, &summary);
-    html_format(html,
-                "</span></figcaption><svg viewBox=\"0 0 %d %d\" role=\"img\" "
-                "aria-labelledby=\"%s %s-text\">",
-                CHART_WIDTH, CHART_HEIGHT, chart->id, chart->id);
-    draw_scale(html, chart, top, tick);
-    draw_times(html, chart);
-    draw_line(html, chart, top);
+    caption(out, chart, &summary);
+    out_format(out,
+               "</span></figcaption><svg viewBox=\"0 0 %d %d\" role=\"img\" "
+               "aria-labelledby=\"%s %s-text\">",
+               CHART_WIDTH, CHART_HEIGHT, chart->id, chart->id);
+    draw_scale(out, chart, top, tick);
+    draw_times(out, chart);
+    draw_line(out, chart, top);
     if (chart->limit)
-        html_format(html, "<path class=\"limit\" d=\"M%d %uh%d\"/>", PLOT_LEFT,
-                    PLOT_TOP + y_of(chart->limit, top, PLOT_HEIGHT), PLOT_WIDTH);
-    draw_faults(html, chart);
-    html_raw(html, "</svg></figure>\n");
+        out_format(out, "<path class=\"limit\" d=\"M%d %uh%d\"/>", PLOT_LEFT,
+                   PLOT_TOP + y_of(chart->limit, top, PLOT_HEIGHT), PLOT_WIDTH);
+    draw_faults(out, chart);
+    out_text(out, "</svg></figure>\n");
 }

@@ -30,7 +30,7 @@ const char *chart_heat(unsigned percent);
 
 /* A bar filled to percent (at most 100), with its heat as class. It is hidden from screen readers:
  * the text beside it says the same. */
-void chart_bar(struct html *html, unsigned percent);
+void chart_bar(struct out *out, unsigned percent);
 
 /*
  * A line of count values (the newest last, CHART_GAP where unknown) with no axes. The top is the
@@ -43,25 +43,25 @@ struct spark {
     unsigned count;
     uint64_t limit; /* 0: none */
     uint64_t top_least;
-    void (*write_value)(struct html *html, uint64_t value);
+    void (*write_value)(struct out *out, uint64_t value);
 };
-void chart_spark(struct html *html, const struct spark *spark);
+void chart_spark(struct out *out, const struct spark *spark);
 
 /* A chart with axes, grid, limit line, fault ticks and its text in a caption. */
 struct chart {
-    const char *name;        /* "Memory", our own text */
-    const char *id;          /* of the elements, unique on the page */
-    const uint64_t *values;  /* oldest first */
-    const uint32_t *faults;  /* as many as values: how many in that step; NULL: none are known */
-    unsigned count;          /* at most CHART_POINTS_MAX */
+    const char *name;       /* "Memory", our own text */
+    const char *id;         /* of the elements, unique on the page */
+    const uint64_t *values; /* oldest first */
+    const uint32_t *faults; /* as many as values: how many in that step; NULL: none are known */
+    unsigned count;         /* at most CHART_POINTS_MAX */
     uint64_t step_seconds;
-    uint64_t end_unix;       /* where the last step ends */
-    uint64_t limit;          /* 0: none */
+    uint64_t end_unix; /* where the last step ends */
+    uint64_t limit;    /* 0: none */
     uint64_t top_least;
-    bool is_binary;          /* ticks at powers of two (sizes), else at 1, 2, 5 */
-    void (*write_value)(struct html *html, uint64_t value);
+    bool is_binary; /* ticks at powers of two (sizes), else at 1, 2, 5 */
+    void (*write_value)(struct out *out, uint64_t value);
 };
-void chart_draw(struct html *html, const struct chart *chart);
+void chart_draw(struct out *out, const struct chart *chart);
 
 /* The top of a scale that ends at a round number and holds value, and the step of its ticks. */
 uint64_t chart_round_top(uint64_t value, bool is_binary, uint64_t *tick);

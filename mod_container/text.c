@@ -35,38 +35,37 @@ static bool is_unfit(uint32_t code)
            (code >= 0x2066 && code <= 0x2069);
 }
 
-size_t text_next(const char *text, const char **piece, size_t *piece_length)
+size_t text_clean_part(const char *text, char *buffer, size_t size)
 {
-    uint32_t code = 0;
-    size_t length = take_character((const unsigned char *)text, &code);
+    const unsigned char *at = (const unsigned char *)text;
+    size_t used = 0;
 
-    *piece = text;
-    *piece_length = length;
-    if (length == 0) {
-        *piece = "\xef\xbf\xbd";
-        *piece_length = 3;
-        return 1;
+    while (*at) {
+        uint32_t code = 0;
+        size_t length = take_character(at, &code);
+        const char *piece = (const char *)at;
+        size_t piece_length = length;
+
+        if (length == 0) {
+            piece = "\xef\xbf\xbd";
+            piece_length = 3;
+            length = 1;
+        } else if (is_unfit(code)) {
+            piece = " ";
+            piece_length = 1;
+        }
+        if (used + piece_length >= size)
+            break;
+        memcpy(buffer + used, piece, piece_length);
+        used += piece_length;
+        at += length;
     }
-    if (is_unfit(code)) {
-        *piece = " ";
-        *piece_length = 1;
-    }
-    return length;
+    buffer[used] = '\0';
+    return (size_t)(at - (const unsigned char *)text);
 }
 
 char *text_clean(const char *text, char *buffer, size_t size)
 {
-    size_t used = 0;
-    const char *piece;
-    size_t length;
-
-    while (*text) {
-        text += text_next(text, &piece, &length);
-        if (used + length >= size)
-            break;
-        memcpy(buffer + used, piece, length);
-        used += length;
-    }
-    buffer[used] = '\0';
+    text_clean_part(text, buffer, size);
     return buffer;
 }

@@ -20,10 +20,8 @@
  */
 char *text_clean(const char *text, char *buffer, size_t size);
 
-/*
- * The same, a character at a time: how many bytes of text (which is not empty) the next character
- * takes; piece and piece_length get its clean form, which lives as long as text.
+/* The same; returns how many bytes of text it took, more than 0 for a buffer of 4 bytes and more.
  */
-size_t text_next(const char *text, const char **piece, size_t *piece_length);
+size_t text_clean_part(const char *text, char *buffer, size_t size);
 
 #endif
