@@ -65,10 +65,10 @@ struct column_figure {
     uint16_t offset;
     uint16_t width;
     enum figure_kind kind;
-    uint8_t decimals;  /* FIGURE_DECIMAL */
-    uint8_t flags;     /* FIGURE_SUM ... */
-    uint32_t divisor;  /* of the field, to get count; 0 and 1: as it is */
-    uint64_t has;      /* bits that must all be set in the struct's has */
+    uint8_t decimals; /* FIGURE_DECIMAL */
+    uint8_t flags;    /* FIGURE_SUM ... */
+    uint32_t divisor; /* of the field, to get count; 0 and 1: as it is */
+    uint64_t has;     /* bits that must all be set in the struct's has */
     /* For what no single field tells; else NULL. */
     struct figure (*figure)(const struct moment *moment, const struct container_slot *slot);
     struct metric metric;
@@ -96,8 +96,8 @@ struct figure_group {
     const char *const *names;
     unsigned count;
     uint16_t offset, stride;
-    uint64_t has;       /* of the first element */
-    unsigned has_shift; /* of each following one, further left */
+    uint64_t has;                     /* of the first element */
+    unsigned has_shift;               /* of each following one, further left */
     const struct column_figure *rows; /* offsets within the element */
     size_t row_count;
 };

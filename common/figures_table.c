@@ -135,12 +135,12 @@ FIGURE(pid)
 #define HAS(bit) .has = SLOT_HAS_##bit
 #define IS(name) .figure = figure_##name
 
-#define GAUGE(family, unit, help, ...)                                                             \
-    .metric = {family, METRIC_GAUGE, unit, help, ##__VA_ARGS__}
+#define GAUGE(family, unit, help, ...) .metric = {family, METRIC_GAUGE, unit, help, ##__VA_ARGS__}
 #define COUNTER(family, unit, help, ...)                                                           \
     .metric = {family, METRIC_COUNTER, unit, help, ##__VA_ARGS__}
-#define INFO(label) .metric = {"container", METRIC_INFO, NULL, \
-    "What a container is: its id, image, endpoint and addresses", label}
+#define INFO(label)                                                                                \
+    .metric = {"container", METRIC_INFO, NULL,                                                     \
+               "What a container is: its id, image, endpoint and addresses", label}
 
 /* clang-format off */
 const struct column_figure column_figures[] = {

@@ -176,11 +176,8 @@ void out_escaped(struct out *out, const char *text, const struct out_escape *esc
     }
 }
 
-static const struct out_escape html_escape = {.bytes = {['<'] = "&lt;",
-                                                        ['>'] = "&gt;",
-                                                        ['&'] = "&amp;",
-                                                        ['"'] = "&quot;",
-                                                        ['\''] = "&#39;"}};
+static const struct out_escape html_escape = {
+    .bytes = {['<'] = "&lt;", ['>'] = "&gt;", ['&'] = "&amp;", ['"'] = "&quot;", ['\''] = "&#39;"}};
 static const struct out_escape json_escape = {.bytes = {['"'] = "\\\"", ['\\'] = "\\\\"}};
 
 void out_html(struct out *out, const char *text)

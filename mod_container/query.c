@@ -12,9 +12,12 @@
 #define QUERY_FIELDS_MAX 12
 
 static const char *const format_names[STATUS_FORMATS] = {
-    [STATUS_HTML] = "html", [STATUS_AUTO] = "auto",
-    [STATUS_JSON] = "json", [STATUS_CSV] = "csv",
-    [STATUS_OPENMETRICS] = "openmetrics", [STATUS_EVENTS] = "events",
+    [STATUS_HTML] = "html",
+    [STATUS_AUTO] = "auto",
+    [STATUS_JSON] = "json",
+    [STATUS_CSV] = "csv",
+    [STATUS_OPENMETRICS] = "openmetrics",
+    [STATUS_EVENTS] = "events",
 };
 
 const char *status_format_name(enum status_format format)
@@ -42,7 +45,8 @@ static int take_format(struct status_query *query, const char *value, struct err
         if (strcmp(format_names[i], value) == 0)
             return set_format(query, (enum status_format)i, error);
     return error_set(error, EINVAL,
-                     "format=%.64s: there are html, auto, json, csv, openmetrics and events", value);
+                     "format=%.64s: there are html, auto, json, csv, openmetrics and events",
+                     value);
 }
 
 static int take_number(const char *key, const char *value, uint64_t max, uint32_t *number,
@@ -85,7 +89,7 @@ static int take_sort(struct status_query *query, const char *value, struct error
     memcpy(key, value, length);
     key[length] = '\0';
     query->sort = column_figure_find(key);
-    query->order = query->sort               ? ORDER_FIGURE
+    query->order = query->sort                ? ORDER_FIGURE
                    : strcmp(key, "slot") == 0 ? ORDER_SLOT
                                               : ORDER_FAULTS;
     if (query->order == ORDER_FAULTS && strcmp(key, "faults_first") != 0)

@@ -48,11 +48,11 @@ struct status_query {
     enum query_order order;
     const struct column_figure *sort; /* with ORDER_FIGURE */
     bool is_descending;
-    uint32_t states;              /* bit 1 << enum container_state; 0: all */
+    uint32_t states;               /* bit 1 << enum container_state; 0: all */
     char text[QUERY_TEXT_MAX + 1]; /* "" for any */
     char tenant[NAME_MAX_LENGTH + 1];
-    uint32_t limit; /* rows at most; 0: not said */
-    uint32_t page;  /* from 1 */
+    uint32_t limit;     /* rows at most; 0: not said */
+    uint32_t page;      /* from 1 */
     bool has_selection; /* any of sort, state, q, tenant, limit, page was said */
 };
 

@@ -55,7 +55,8 @@ static void text_key(const char *text, uint64_t key[2])
 
 /*
  * Keys that sort upwards in any order: of a descending one the complement is taken. Absent comes
- * last in both: it has the highest keys, which no number has in the second and no text in the first.
+ * last in both: it has the highest keys, which no number has in the second and no text in the
+ * first.
  */
 static void figure_key(const struct selector *selector, const struct container_slot *slot,
                        uint64_t key[2])

@@ -12,45 +12,72 @@
 
 #include "mod_container/admin.h"
 #include "mod_container/module.h"
+#include "mod_container/page_static.h"
 #include "mod_container/reply.h"
+#include "mod_container/scope.h"
+#include "mod_container/status_service.h"
 
 #define ALLOWED_METHODS "GET, HEAD, OPTIONS"
 
 /* ---- the overview ---- */
 
-bool overview_slot(const struct overview *overview, uint32_t i, struct container_slot *slot)
+static bool is_allowed(const void *config, const char *tenant)
 {
-    return scoreboard_slot_read(overview->board->reader, i, slot) == 0 &&
-           slot->state != CONTAINER_OPEN;
+    return status_scope_allows(config, tenant);
 }
 
-void overview_take(request_rec *r, const struct board_view *board, struct overview *overview)
+bool overview_slot(const struct overview *overview, uint32_t i, struct container_slot *slot)
 {
-    struct container_slot slot;
-    uint32_t used = board->reader ? board->info.slots_used : 0;
-    char *letters = apr_palloc(r->pool, used + 1);
+    return selection_slot(&overview->selector, i, slot);
+}
+
+static apr_status_t overview_end(void *selection)
+{
+    selection_free(selection);
+    return APR_SUCCESS;
+}
+
+static void take_clocks(request_rec *r, struct overview *overview)
+{
+    const struct scoreboard_info *info = &overview->board->info;
+    apr_time_t restarted = ap_get_scoreboard_global()->restart_time;
+
+    overview->moment.boottime_usec = clock_boottime_usec();
+    overview->moment.realtime_usec = clock_realtime_usec();
+    if (overview->board->reader &&
+        overview->moment.boottime_usec > info->engine_started_boottime_usec)
+        overview->supervisor_uptime_usec =
+            overview->moment.boottime_usec - info->engine_started_boottime_usec;
+    if (r->request_time > restarted)
+        overview->httpd_uptime_seconds = (uint64_t)apr_time_sec(r->request_time - restarted);
+}
+
+int overview_take(request_rec *r, const struct board_view *board, const struct status_query *query,
+                  struct overview *overview)
+{
+    static const struct status_query all = {.order = ORDER_SLOT, .page = 1};
 
     memset(overview, 0, sizeof(*overview));
     overview->board = board;
-    overview->moment.boottime_usec = clock_boottime_usec();
-    overview->moment.realtime_usec = clock_realtime_usec();
-    overview->letters = letters;
-    if (board->reader && overview->moment.boottime_usec > board->info.engine_started_boottime_usec)
-        overview->supervisor_uptime_usec =
-            overview->moment.boottime_usec - board->info.engine_started_boottime_usec;
-    apr_time_t restarted = ap_get_scoreboard_global()->restart_time;
-    if (r->request_time > restarted)
-        overview->httpd_uptime_seconds = (uint64_t)apr_time_sec(r->request_time - restarted);
-    for (uint32_t i = 0; i < used; i++) {
-        bool is_readable = scoreboard_slot_read(board->reader, i, &slot) == 0;
-        bool is_known = is_readable && slot.state < CONTAINER_STATE_COUNT;
-        letters[i] = is_known ? container_state_letter((enum container_state)slot.state) : '?';
-        if (is_known)
-            overview->by_state[slot.state]++;
-        if (!is_readable || slot.state != CONTAINER_OPEN)
-            overview->containers++;
-    }
-    letters[used] = '\0';
+    overview->config = config_of_request(r);
+    overview->query = query ? query : &all;
+    overview->is_limited = status_scope_is_limited(overview->config);
+    take_clocks(r, overview);
+    if (board->reader && !overview->is_limited &&
+        scoreboard_host_read(board->reader, &overview->host) < 0)
+        memset(&overview->host, 0, sizeof(overview->host));
+    overview->selector = (struct selector){
+        .reader = board->reader,
+        .slots_used = board->info.slots_used,
+        .query = overview->query,
+        .moment = overview->moment,
+        .allows = overview->is_limited ? is_allowed : NULL,
+        .context = overview->config,
+    };
+    apr_pool_cleanup_register(r->pool, &overview->selection, overview_end, apr_pool_cleanup_null);
+    return selection_take(&overview->selector, &overview->selection) < 0
+               ? HTTP_INTERNAL_SERVER_ERROR
+               : OK;
 }
 
 const char *overview_time(request_rec *r, const struct overview *overview)
@@ -72,12 +99,14 @@ static const struct {
     [STATUS_HTML] = {"text/html; charset=utf-8", status_render_html},
     [STATUS_AUTO] = {"text/plain; charset=utf-8", status_render_auto},
     [STATUS_JSON] = {"application/json", status_render_json},
+    [STATUS_CSV] = {"text/csv; charset=utf-8; header=present", status_render_csv},
 };
 
-static int show(request_rec *r)
+/* tenant is "" for the board of all. */
+static int show(request_rec *r, const char *tenant)
 {
     struct status_query query;
-    struct overview overview;
+    struct overview *overview = apr_palloc(r->pool, sizeof(*overview));
     struct error error = ERROR_INIT;
     _cleanup_board_view_ struct board_view board;
 
@@ -85,6 +114,10 @@ static int show(request_rec *r)
     board_acquire(module_board(), &board);
     if (status_query_parse(r->args, &query, &error) < 0)
         return reply_text(r, HTTP_BAD_REQUEST, error.message);
+    if (*tenant)
+        apr_cpystrn(query.tenant, tenant, sizeof(query.tenant));
+    if (query.format == STATUS_HTML && !query.limit)
+        query.limit = QUERY_LIMIT_HTML;
     reply_guard_headers(r);
     apr_table_setn(r->headers_out, "Content-Security-Policy",
                    module_state()->content_security_policy);
@@ -93,17 +126,21 @@ static int show(request_rec *r)
     ap_set_content_type(r, formats[query.format].type);
     if (r->header_only)
         return OK;
-    overview_take(r, &board, &overview);
-    formats[query.format].render(r, &overview, &query);
-    return OK;
+    int status = overview_take(r, &board, &query, overview);
+    if (status == OK)
+        formats[query.format].render(r, overview, &query);
+    return status;
 }
 
-/* Whether the path is the Location itself, not something below it. */
-static bool is_page(const request_rec *r, const struct location_config *config)
+/* What can be read below the Location: TENANT, TENANT/SERVICE, and the page's own files. */
+static int show_target(request_rec *r, const struct location_config *config, const char *target)
 {
-    const char *rest = admin_target_of(r->uri, config->base);
-
-    return *rest == '\0';
+    if (target[0] == '-' && target[1] == '/')
+        return page_static_serve(r, target);
+    if (strchr(target, '/'))
+        return status_page_service(r, target);
+    return name_is_valid(target) && status_scope_allows(config, target) ? show(r, target)
+                                                                       : HTTP_NOT_FOUND;
 }
 
 int status_handler(request_rec *r)
@@ -119,13 +156,16 @@ int status_handler(request_rec *r)
                       "configuration allows it: answered 404");
         return HTTP_NOT_FOUND;
     }
-    if (!is_page(r, config))
+    const char *target = admin_target_of(r->uri, config->base);
+    if (*target && r->method_number == M_GET)
+        return show_target(r, config, target);
+    if (*target)
         return config->admin_on == 1 ? admin_handle(r) : HTTP_NOT_FOUND;
     if (r->method_number == M_OPTIONS)
         return reply_options(r, ALLOWED_METHODS);
     if (r->method_number != M_GET)
         return reply_method_not_allowed(r, ALLOWED_METHODS);
-    return show(r);
+    return show(r, "");
 }
 
 /* ---- the section in mod_status' page: counts and letters, no names ---- */
@@ -133,32 +173,33 @@ int status_handler(request_rec *r)
 static void section_short(request_rec *r, const struct overview *overview)
 {
     ap_rprintf(r, "ContainerSupervisorState: %s\nContainersTotal: %u\nContainersRunning: %u\n",
-               board_condition_name(overview->board->condition), overview->containers,
-               overview->by_state[CONTAINER_RUNNING]);
+               board_condition_name(overview->board->condition), overview->selection.containers,
+               overview->selection.by_state[CONTAINER_RUNNING]);
 }
 
 static void section_long(request_rec *r, const struct overview *overview)
 {
     ap_rprintf(r, "<hr />\n<h2>Containers</h2>\n<p>Supervisor: %s. Containers: %u.</p>\n",
-               board_condition_name(overview->board->condition), overview->containers);
+               board_condition_name(overview->board->condition), overview->selection.containers);
     ap_rputs("<ul>\n", r);
     for (uint32_t state = CONTAINER_OPEN + 1; state < CONTAINER_STATE_COUNT; state++)
-        if (overview->by_state[state])
+        if (overview->selection.by_state[state])
             ap_rprintf(r, "<li>%s: %u</li>\n", container_state_name((enum container_state)state),
-                       overview->by_state[state]);
+                       overview->selection.by_state[state]);
     ap_rputs("</ul>\n", r);
 }
 
 int status_hook_section(request_rec *r, int flags)
 {
-    struct overview overview;
+    struct overview *overview = apr_palloc(r->pool, sizeof(*overview));
     _cleanup_board_view_ struct board_view board;
 
     board_acquire(module_board(), &board);
-    overview_take(r, &board, &overview);
+    if (overview_take(r, &board, NULL, overview) != OK)
+        return OK;
     if (flags & AP_STATUS_SHORT)
-        section_short(r, &overview);
+        section_short(r, overview);
     else
-        section_long(r, &overview);
+        section_long(r, overview);
     return OK;
 }

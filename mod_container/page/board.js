@@ -138,12 +138,13 @@
         isPaused = value;
         pause.textContent = value ? "Paused: go on" : "Pause";
         pause.setAttribute("aria-pressed", String(value));
-        if (value)
-            clearTimeout(timer);
-        else
-            load();
+        plan();
     }
-    pause.addEventListener("click", () => setPaused(!isPaused));
+    pause.addEventListener("click", () => {
+        setPaused(!isPaused);
+        if (!isPaused)
+            load();
+    });
     document.addEventListener("visibilitychange", () => document.hidden ? clearTimeout(timer) : isPaused || load());
 
     // ---- sort, filter, pages ----
