@@ -441,7 +441,7 @@ void cell_memory_spark(struct out *out, const struct row *row)
 /* clang-format off */
 const struct column status_columns[] = {
     {"state",    "State",     NULL, "state", "", true, always, cell_state},
-    {"name",     "Container", "tenant/service", "container", "name", true, always, cell_name},
+    {"name",     "Container", "tenant/service", "id", "name", true, always, cell_name},
     {"up",       "Up",        "since the start of this run", "uptime_seconds", "n", false, knows_uptime, cell_uptime},
     {"cpu",      "CPU",       "in percent of one CPU, over the last interval", "cpu_percent", "n bars", false, knows_cpu, cell_cpu},
     {"cpuline",  "CPU 60 s",  "the last minute; the line on top is the limit", NULL, "line", false, knows_history, cell_cpu_spark},

@@ -140,7 +140,7 @@ static int show_target(request_rec *r, const struct location_config *config, con
     if (strchr(target, '/'))
         return status_page_service(r, target);
     return name_is_valid(target) && status_scope_allows(config, target) ? show(r, target)
-                                                                       : HTTP_NOT_FOUND;
+                                                                        : HTTP_NOT_FOUND;
 }
 
 int status_handler(request_rec *r)
