@@ -25,6 +25,7 @@
 #include "mod_container/module.h"
 #include "mod_container/route.h"
 #include "mod_container/status.h"
+#include "mod_container/throttle.h"
 #include "mod_container/token.h"
 
 static struct module_state *state; /* set once a start, before children exist */
@@ -83,7 +84,7 @@ static int check_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_
  *   1. nothing in the first of httpd's two passes: what it makes is thrown away
  *   2. the two paths, from ContainerRoot and ContainerSupervisor
  *   3. the hash of the style sheet
- *   4. the key of the page's forms
+ *   4. the key of the page's forms, the memory that counts admin calls
  *   5. our name in the Server header, as far as ServerTokens allows
  */
 static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t *temp_pool,
@@ -103,9 +104,11 @@ static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t
     }
     state->content_security_policy = status_security_policy(config_pool); /* 3 */
     apr_status_t status = token_start(server);                            /* 4 */
+    if (status == APR_SUCCESS)
+        status = throttle_start(config_pool);
     if (status != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, status, server,
-                     "no random bytes for the key of the status page's forms");
+                     "no random bytes or no shared memory for the admin calls");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     ap_add_version_component(config_pool, "mod_container/" MOD_CONTAINER_VERSION); /* 5 */
