@@ -165,53 +165,66 @@ static int reserve_history(struct scoreboard_writer *writer, uint32_t index)
     return -r;
 }
 
-static void push(struct slot_history *history, enum history_ring ring, uint32_t step_msec,
-                 uint64_t boottime_usec, const struct history_point *point)
+/* Stores what lies at `from` of a history into its place in the file. */
+static void store_part(struct shared_history *shared, size_t offset, const void *from, size_t size)
 {
-    const struct history_shape *shape = &history_shapes[ring];
+    seqlock_store(&shared->words[offset / sizeof(uint64_t)], from, size);
+}
+
+/* One writer: its own words need no lock to be read. */
+static void load_ring(const struct shared_history *shared, size_t offset, void *ring, size_t size)
+{
+    for (size_t i = 0; i < size / sizeof(uint64_t); i++) {
+        uint64_t word =
+            atomic_load_explicit(&shared->words[offset / sizeof(word) + i], memory_order_relaxed);
+        memcpy((char *)ring + i * sizeof(word), &word, sizeof(word));
+    }
+}
+
+/* Steps of a ring that were slept through: they become gaps, so that points stay one step apart. */
+static uint64_t missed_steps(uint64_t end_usec, uint64_t now_usec, uint32_t step_msec, uint64_t max)
+{
     uint64_t step_usec = (uint64_t)step_msec * 1000;
-    uint64_t end = history->rings[ring].end_boottime_usec;
-    unsigned next = history->rings[ring].next, count = history->rings[ring].count;
-    /* Steps that were slept through: gaps, so that points stay one step apart. */
-    uint64_t missed = end && boottime_usec > end + step_usec / 2
-                          ? (boottime_usec - end - step_usec / 2) / step_usec
+    uint64_t missed = end_usec && now_usec > end_usec + step_usec / 2
+                          ? (now_usec - end_usec - step_usec / 2) / step_usec
                           : 0;
 
-    if (missed > shape->points)
-        missed = shape->points;
-    for (uint64_t i = 0; i <= missed; i++) {
-        struct history_point *at = &history->points[shape->first + next];
-        if (i == missed)
-            *at = *point;
-        else
-            memset(at, 0xff, sizeof(*at)); /* HISTORY_ABSENT */
-        next = (next + 1) % shape->points;
-        if (count < shape->points)
-            count++;
-    }
-    history->rings[ring].end_boottime_usec = boottime_usec;
-    history->rings[ring].step_msec = step_msec;
-    history->rings[ring].count = (uint16_t)count;
-    history->rings[ring].next = (uint16_t)next;
+    return missed < max ? missed : max;
 }
 
 int scoreboard_history_push(struct scoreboard_writer *writer, uint32_t index,
                             enum history_ring ring, uint32_t step_msec, uint64_t boottime_usec,
                             const struct history_point *point)
 {
+    static const struct history_point gap = {HISTORY_ABSENT, HISTORY_ABSENT, HISTORY_ABSENT,
+                                             HISTORY_ABSENT};
+    const struct history_shape *shape = &history_shapes[ring];
     struct shared_history *shared = scoreboard_history_at(&writer->map, index);
     struct slot_history history;
+    size_t place = (size_t)((char *)&history.rings[ring] - (char *)&history);
+    size_t points = offsetof(struct slot_history, points);
     int r = reserve_history(writer, index);
 
     if (r < 0)
         return r;
-    /* One writer: its own words need no lock to be read. */
-    for (size_t i = 0; i < WORDS(struct slot_history); i++) {
-        uint64_t word = atomic_load_explicit(&shared->words[i], memory_order_relaxed);
-        memcpy((char *)&history + i * sizeof(word), &word, sizeof(word));
+    load_ring(shared, place, &history.rings[ring], sizeof(history.rings[ring]));
+    unsigned next = history.rings[ring].next, count = history.rings[ring].count;
+    uint64_t missed = missed_steps(history.rings[ring].end_boottime_usec, boottime_usec, step_msec,
+                                   shape->points);
+    seqlock_begin(&shared->sequence);
+    for (uint64_t i = 0; i <= missed; i++) {
+        store_part(shared, points + (shape->first + next) * sizeof(gap), i < missed ? &gap : point,
+                   sizeof(gap));
+        next = (next + 1) % shape->points;
+        if (count < shape->points)
+            count++;
     }
-    push(&history, ring, step_msec, boottime_usec, point);
-    seqlock_write(&shared->sequence, shared->words, &history, sizeof(history));
+    history.rings[ring].end_boottime_usec = boottime_usec;
+    history.rings[ring].step_msec = step_msec;
+    history.rings[ring].count = (uint16_t)count;
+    history.rings[ring].next = (uint16_t)next;
+    store_part(shared, place, &history.rings[ring], sizeof(history.rings[ring]));
+    seqlock_end(&shared->sequence);
     return 0;
 }
 

@@ -149,8 +149,29 @@ static int go_without(const struct runtime *runtime, const struct config *config
     return 0;
 }
 
-static int make_group(struct runtime_cgroup *group, const struct config *config,
-                      struct error *error)
+/*
+ * A container with a writable view of its group may make groups below. Others than root often may
+ * not give theirs away: then it cannot, and all else is as it should be.
+ */
+static int give_away(const struct runtime *runtime, struct cgroup *cgroup,
+                     const struct config *config, struct error *error)
+{
+    struct error reason = ERROR_INIT;
+    uid_t owner;
+    int r = config_gives_cgroup(config, &owner) ? cgroup_delegate(cgroup, owner, &reason) : 0;
+
+    if (r == 0)
+        return 0;
+    if (runtime_is_rootless(runtime)) {
+        runtime_log(RUNTIME_LOG_WARNING, "%s", reason.message);
+        return 0;
+    }
+    *error = reason;
+    return r;
+}
+
+static int make_group(const struct runtime *runtime, struct runtime_cgroup *group,
+                      const struct config *config, struct error *error)
 {
     int r = cgroup_create(group->driver, group->path, &group->cgroup, error);
 
@@ -165,7 +186,8 @@ static int make_group(struct runtime_cgroup *group, const struct config *config,
                          "must have one to itself",
                          group->path);
     }
-    return set_limits(group->cgroup, config, error);
+    r = set_limits(group->cgroup, config, error);
+    return r < 0 ? r : give_away(runtime, group->cgroup, config, error);
 }
 
 int runtime_cgroup_name(const struct runtime *runtime, const char *id, const struct config *config,
@@ -199,7 +221,7 @@ int runtime_cgroup_make(const struct runtime *runtime, const char *id, const str
     if (group->scope)
         r = runtime_scope_make(runtime, id, config, group, &reason);
     if (r == 0)
-        r = make_group(group, config, &reason);
+        r = make_group(runtime, group, config, &reason);
     return r < 0 ? go_without(runtime, config, group, &reason, error) : 0;
 }
 

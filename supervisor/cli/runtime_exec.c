@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,58 +42,32 @@ static int check_status(const struct runtime *runtime, const struct runtime_cont
     return 0;
 }
 
-/*
- * --cgroup names a group below the container's own. runc's "CONTROLLER:PATH" is taken too, where
- * all of them name the same path: a process that is in different groups of each hierarchy could not
- * be frozen or killed as one.
- */
-static int sub_path(const struct runtime *runtime, char *path, size_t size, struct error *error)
-{
-    const struct option_list *list = &runtime->options.cgroups;
-
-    path[0] = '\0';
-    for (size_t i = 0; i < list->count; i++) {
-        const char *colon = strchr(list->items[i], ':');
-        const char *part = colon ? colon + 1 : list->items[i];
-        size_t length = strlen(part);
-        while (*part == '/') {
-            part++;
-            length--;
-        }
-        while (length > 0 && part[length - 1] == '/')
-            length--;
-        if (i > 0 && (strncmp(path, part, length) != 0 || path[length] != '\0'))
-            return error_set(error, EINVAL,
-                             "--cgroup \"%s\": every controller must get the same path",
-                             list->items[i]);
-        if (length >= size)
-            return error_sys(error, ENAMETOOLONG, "--cgroup %.64s", part);
-        memcpy(path, part, length);
-        path[length] = '\0';
-    }
-    return 0;
-}
-
+/* The container's cgroup, or what --cgroup names below it. */
 static int find_group(const struct runtime *runtime, struct execution *execution,
                       struct error *error)
 {
     const struct store_state *state = &execution->container.state;
+    const struct option_list *list = &runtime->options.cgroups;
     struct runtime_cgroup *group = &execution->group;
-    struct cgroup *child;
-    char path[PATH_MAX];
-    int r = sub_path(runtime, path, sizeof(path), error);
+    struct cgroup *below;
 
-    if (r < 0 || (!state->cgroup && !*path))
+    if (!state->cgroup && list->count == 0)
+        return 0;
+    int r = runtime_cgroup_find(state, group, error);
+    if (r < 0)
         return r;
-    r = runtime_cgroup_find(state, group, error);
-    if (r < 0 || !*path)
-        return r;
-    r = cgroup_open_child(group->cgroup, path, &child, error);
-    if (r == 0) {
+    if (list->count == 0)
+        r = cgroup_open_home(group->cgroup, state->process.pid, &below, error);
+    else
+        r = cgroup_open_below(group->cgroup, (const char *const *)list->items, list->count, &below,
+                              error);
+    if (r < 0)
+        return list->count ? error_wrap(error, "--cgroup") : r;
+    if (below) {
         cgroup_close(group->cgroup);
-        group->cgroup = child;
+        group->cgroup = below;
     }
-    return r;
+    return 0;
 }
 
 static int gather(struct runtime *runtime, int count, char **args, struct execution *execution,

@@ -390,36 +390,6 @@ int cgroup_open(struct cgroup_driver *driver, const char *path, struct cgroup **
     return 0;
 }
 
-/* Where the child is not, its parent stands for it. -1 with errno, if that is there and cannot be
- * opened. */
-static int open_instead(const struct cgroup *parent, struct cgroup *child, size_t i)
-{
-    if (child->directories[i] != CGROUP_ABSENT)
-        return -1;
-    int directory = cgroup_directory(parent, i);
-    if (directory < 0)
-        return parent->directories[i] == CGROUP_ABSENT ? 0 : -1;
-    child->directories[i] = openat(directory, ".", CGROUP_DIRECTORY_FLAGS);
-    return child->directories[i] < 0 ? -1 : 0;
-}
-
-int cgroup_open_child(const struct cgroup *parent, const char *name, struct cgroup **out,
-                      struct error *error)
-{
-    char path[PATH_MAX];
-
-    *out = NULL;
-    if (snprintf(path, sizeof(path), "%s/%s", parent->path, name) >= (int)sizeof(path))
-        return error_sys(error, ENAMETOOLONG, "cgroup %s", parent->path);
-    int r = cgroup_open(parent->driver, path, out, error);
-    for (size_t i = 0; r == 0 && i < parent->driver->count; i++)
-        if (cgroup_directory(*out, i) < 0 && open_instead(parent, *out, i) < 0)
-            r = error_sys(error, errno, "open cgroup %s", parent->path);
-    if (r < 0)
-        cgroup_close(steal_ptr(*out));
-    return r;
-}
-
 void cgroup_close(struct cgroup *cgroup)
 {
     if (!cgroup)

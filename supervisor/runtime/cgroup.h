@@ -211,11 +211,20 @@ bool cgroup_is_new(const struct cgroup *cgroup);
 int cgroup_open(struct cgroup_driver *driver, const char *path, struct cgroup **cgroup,
                 struct error *error);
 /*
- * Opens the group `name` ("a/b") below another, and in hierarchies that do not have it the other
- * itself: whoever enters stays within all limits of the parent. -ENOENT if none has it.
+ * Opens groups below another, each of wanted a "PATH" or, as `exec --cgroup` has it,
+ * "CONTROLLER[,CONTROLLER...]:PATH"; "/" is the other itself. A path alone is for all hierarchies,
+ * and those that do not have it get the other's group; those that no named controller is in do
+ * also: whoever enters stays within all limits of the parent. -ENOENT if there is no such group.
  */
-int cgroup_open_child(const struct cgroup *parent, const char *name, struct cgroup **cgroup,
-                      struct error *error);
+int cgroup_open_below(const struct cgroup *parent, const char *const *wanted, size_t count,
+                      struct cgroup **cgroup, struct error *error);
+/*
+ * Where a further process must go if the group is v2 and has handed controllers down, so that the
+ * kernel lets no process in: the group below in which pid, the container's first process, is.
+ * *cgroup is NULL where that is not so, or nothing better is known.
+ */
+int cgroup_open_home(const struct cgroup *parent, pid_t pid, struct cgroup **cgroup,
+                     struct error *error);
 /* Releases the handle; the group stays. NULL is harmless. */
 void cgroup_close(struct cgroup *cgroup);
 

@@ -20,7 +20,7 @@ int cgroup_open_entry(const struct cgroup *cgroup, bool is_born_in_v2, struct cg
         if ((hierarchy->mount.is_v2 && is_born_in_v2) || cgroup->directories[i] == CGROUP_ABSENT)
             continue;
         bool is_open =
-            cgroup->directories[i] >= 0; /* perhaps of another path: cgroup_open_child() */
+            cgroup->directories[i] >= 0; /* perhaps of another path: cgroup_open_below() */
         int fd = openat(is_open ? cgroup->directories[i] : cgroup->driver->top,
                         is_open ? file : cgroup_place(hierarchy, cgroup->path, file, place),
                         O_WRONLY | O_CLOEXEC | O_NOFOLLOW);

@@ -9,6 +9,7 @@
  *     cgroup.c         groups: create, open, attach
  *     cgroup_apply.c   limits: which controller each needs, and whether it is to be had
  *     cgroup_entry.c   the way in for a process that goes itself
+ *     cgroup_below.c   groups below a container's own
  *     cgroup_delegate.c  handing a v2 group to the container's own root
  *     cgroup_tasks.c   their tasks: list, freeze, signal, kill, destroy
  *     cgroup_sample.c  figures, read from descriptors that stay open

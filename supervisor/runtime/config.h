@@ -247,6 +247,19 @@ const char *config_namespace_file(enum config_namespace_type type);
 uint64_t config_new_namespaces(const struct config *config);
 uint64_t config_joined_namespaces(const struct config *config);
 
+/*
+ * The runtime's id of a user of the container: the same without a user namespace. -ENOENT where the
+ * config gives him none.
+ */
+int config_outside_uid(const struct config *config, uint32_t uid, uid_t *outside);
+/*
+ * config-linux.md, "Cgroup ownership": whether the container's cgroup is to belong to the user of
+ * its process, because the config has a new cgroup namespace with a writable mount of it; and who,
+ * as the runtime sees him, that is. False in a user namespace that is joined: the config does not
+ * tell whose ids those are.
+ */
+bool config_gives_cgroup(const struct config *config, uid_t *owner);
+
 /* The names of the kinds of hooks: "createRuntime". Static. */
 const char *config_hook_kind_name(enum config_hook_kind kind);
 

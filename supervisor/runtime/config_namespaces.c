@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
@@ -168,4 +169,38 @@ int config_read_id_map(const json_t *array, const char *path, struct id_range *m
         *count = i + 1;
     }
     return r;
+}
+
+int config_outside_uid(const struct config *config, uint32_t uid, uid_t *outside)
+{
+    *outside = uid;
+    if (!config->namespaces[NAMESPACE_USER].is_given)
+        return 0;
+    for (size_t i = 0; i < config->uid_map_count; i++) {
+        const struct id_range *range = &config->uid_map[i];
+        if (uid < range->inside || uid - range->inside >= range->count)
+            continue;
+        *outside = range->outside + (uid - range->inside);
+        return 0;
+    }
+    return -ENOENT;
+}
+
+/* ---- whose cgroup it is ---- */
+
+bool config_gives_cgroup(const struct config *config, uid_t *owner)
+{
+    const struct config_namespace *cgroups = &config->namespaces[NAMESPACE_CGROUP];
+    bool is_writable = false;
+
+    if (!config->process || !cgroups->is_given || cgroups->path ||
+        config->namespaces[NAMESPACE_USER].path)
+        return false;
+    for (size_t i = 0; i < config->mount_count; i++) {
+        const struct config_mount *mount = &config->mounts[i];
+        if (mount->source && strcmp(mount->source, "cgroup") == 0 &&
+            strcmp(mount->destination, "/sys/fs/cgroup") == 0)
+            is_writable = !((mount->attributes | mount->tree_attributes) & MOUNT_ATTR_RDONLY);
+    }
+    return is_writable && config_outside_uid(config, config->process->uid, owner) == 0;
 }

@@ -263,21 +263,16 @@ static void raise_hard_limits(const struct config_process *process, pid_t pid)
  */
 static void own_pipes(const struct plan *plan)
 {
-    const struct config *config = plan->config;
-    uint32_t uid = plan->process->uid;
     struct stat st;
+    uid_t outside;
 
-    for (size_t i = 0; i < config->uid_map_count; i++) {
-        const struct id_range *range = &config->uid_map[i];
-        if (uid < range->inside || uid - range->inside >= range->count)
-            continue;
-        uid_t outside = range->outside + (uid - range->inside);
-        for (int fd = 0; fd < 3; fd++)
-            if (fstat(plan->stdio[fd], &st) == 0 && S_ISFIFO(st.st_mode) &&
-                fchown(plan->stdio[fd], outside, (gid_t)-1) < 0)
-                continue;
+    if (!plan->config->namespaces[NAMESPACE_USER].is_given ||
+        config_outside_uid(plan->config, plan->process->uid, &outside) < 0)
         return;
-    }
+    for (int fd = 0; fd < 3; fd++)
+        if (fstat(plan->stdio[fd], &st) == 0 && S_ISFIFO(st.st_mode) &&
+            fchown(plan->stdio[fd], outside, (gid_t)-1) < 0)
+            continue;
 }
 
 static int prepare_process(const struct plan *plan, struct container *container,

@@ -16,6 +16,8 @@
 #include "supervisor/runtime/store_file.h"
 
 #define DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+#define HIDDEN_PREFIX   ".new-"
+#define HIDDEN_MAX      1000 /* containers that can be made at once */
 #define LOCK_PAUSE_USEC 500
 #define LOCK_PAUSE_MAX  20000
 
@@ -93,9 +95,63 @@ void store_close(struct store *store)
     close_fd(&store->fd);
 }
 
-static int is_visible(const struct dirent *entry)
+/* ---- containers that are being made, or were when their creation was killed ---- */
+
+/* Removes a directory with what may be in it: nearly always the first two alone. */
+static int remove_directory(int fd, int store_fd, const char *name)
 {
-    return entry->d_name[0] != '.' && (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN);
+    static const char *const always[] = {"config.json", "state.json"};
+    static const char *const seldom[] = {STORE_FILE_NEW, STORE_START_SOCKET};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(always); i++)
+        unlinkat(fd, always[i], 0);
+    if (unlinkat(store_fd, name, AT_REMOVEDIR) == 0)
+        return 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(seldom); i++)
+        unlinkat(fd, seldom[i], 0);
+    return unlinkat(store_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+/* Whether the directory that we hold is still the one of that name. */
+static bool is_linked_as(int fd, int store_fd, const char *name)
+{
+    struct stat ours, linked;
+
+    return fstat(fd, &ours) == 0 && fstatat(store_fd, name, &linked, AT_SYMLINK_NOFOLLOW) == 0 &&
+           ours.st_dev == linked.st_dev && ours.st_ino == linked.st_ino;
+}
+
+/* Opens a hidden directory and takes its lock, which whoever makes a container in it has until it
+ * gets its name. -EWOULDBLOCK: it is another's; -ENOENT: it is gone, or is no longer called so. */
+static int lock_hidden(int store_fd, const char *name)
+{
+    _cleanup_close_ int fd = openat(store_fd, name, DIRECTORY_FLAGS);
+
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return -errno;
+    return is_linked_as(fd, store_fd, name) ? steal_fd(&fd) : -ENOENT;
+}
+
+/* Removes what a creation that was killed has left: nobody has its lock. */
+static void remove_left(int store_fd, const char *name)
+{
+    _cleanup_close_ int fd = lock_hidden(store_fd, name);
+
+    if (fd >= 0)
+        remove_directory(fd, store_fd, name);
+}
+
+/* ---- all of them ---- */
+
+static bool is_hidden(const char *name)
+{
+    return strncmp(name, HIDDEN_PREFIX, strlen(HIDDEN_PREFIX)) == 0;
+}
+
+static int is_of_interest(const struct dirent *entry)
+{
+    return (entry->d_name[0] != '.' || is_hidden(entry->d_name)) &&
+           (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN);
 }
 
 int store_each(const struct store *store, int (*visit)(const char *id, void *context),
@@ -103,12 +159,14 @@ int store_each(const struct store *store, int (*visit)(const char *id, void *con
 {
     struct dirent **names = NULL;
     int r = 0;
-    int count = scandirat(store->fd, ".", &names, is_visible, alphasort);
+    int count = scandirat(store->fd, ".", &names, is_of_interest, alphasort);
 
     if (count < 0)
         return error_sys(error, errno, "read %s", store->path);
     for (int i = 0; i < count; i++) {
-        if (r == 0)
+        if (is_hidden(names[i]->d_name))
+            remove_left(store->fd, names[i]->d_name);
+        else if (r == 0)
             r = visit(names[i]->d_name, context);
         free(names[i]);
     }
@@ -129,17 +187,25 @@ static void set_entry(struct store_entry *entry, const struct store *store, cons
     snprintf(entry->id, sizeof(entry->id), "%s", id);
 }
 
-/* Makes a hidden directory that is ours alone. Returns its descriptor or a negative errno. */
+/*
+ * Makes a hidden directory that is ours alone, and locked. The names are the same each time, so
+ * that what was left under one is found by the next creation. Others may take a new directory for
+ * one that was left, until we have its lock: then the next name is tried. Returns its descriptor or
+ * a negative errno.
+ */
 static int make_hidden(int store_fd, char *name, size_t size)
 {
-    for (unsigned try = 0; try < 1000; try++) {
-        snprintf(name, size, ".new-%d-%u", (int)getpid(), try);
-        if (mkdirat(store_fd, name, 0700) == 0) {
-            int fd = openat(store_fd, name, DIRECTORY_FLAGS);
-            return fd < 0 ? -errno : fd;
+    for (unsigned try = 0; try < HIDDEN_MAX; try++) {
+        snprintf(name, size, HIDDEN_PREFIX "%u", try);
+        int r = mkdirat(store_fd, name, 0700) < 0 ? -errno : 0;
+        if (r == -EEXIST) {
+            remove_left(store_fd, name);
+            r = mkdirat(store_fd, name, 0700) < 0 ? -errno : 0;
         }
-        if (errno != EEXIST)
-            return -errno;
+        if (r == 0)
+            r = lock_hidden(store_fd, name);
+        if (r != -EEXIST && r != -EWOULDBLOCK && r != -ENOENT)
+            return r;
     }
     return -EEXIST;
 }
@@ -147,28 +213,10 @@ static int make_hidden(int store_fd, char *name, size_t size)
 static int fill(struct store_entry *entry, const struct store_state *state, const char *config,
                 size_t config_length, struct error *error)
 {
-    if (flock(entry->fd, LOCK_EX | LOCK_NB) < 0)
-        return error_sys(error, errno, "lock the new container's directory");
-    entry->is_locked = true;
     int r = store_file_create(entry->fd, "config.json", config, config_length);
     if (r < 0)
         return error_sys(error, -r, "write %s/%s/config.json", entry->store->path, entry->id);
     return store_state_create(entry, state, error);
-}
-
-/* Removes a directory with what may be in it: nearly always the first two alone. */
-static int remove_directory(int fd, int store_fd, const char *name)
-{
-    static const char *const always[] = {"config.json", "state.json"};
-    static const char *const seldom[] = {STORE_FILE_NEW, STORE_START_SOCKET};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(always); i++)
-        unlinkat(fd, always[i], 0);
-    if (unlinkat(store_fd, name, AT_REMOVEDIR) == 0)
-        return 0;
-    for (size_t i = 0; i < ARRAY_LENGTH(seldom); i++)
-        unlinkat(fd, seldom[i], 0);
-    return unlinkat(store_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
 int store_create(const struct store *store, const struct store_state *state, const char *config,
@@ -184,6 +232,7 @@ int store_create(const struct store *store, const struct store_state *state, con
     entry->fd = make_hidden(store->fd, hidden, sizeof(hidden));
     if (entry->fd < 0)
         return error_sys(error, -entry->fd, "make a directory in %s", store->path);
+    entry->is_locked = true;
     r = fill(entry, state, config, config_length, error);
     if (r == 0 && renameat2(store->fd, hidden, store->fd, state->id, RENAME_NOREPLACE) < 0)
         r = errno == EEXIST
@@ -212,16 +261,6 @@ int store_find(const struct store *store, const char *id, struct store_entry *en
                            : error_sys(error, errno, "open %s/%s", store->path, id);
 }
 
-/* Whether the directory we hold is still the one of that name. */
-static bool is_linked(const struct store_entry *entry)
-{
-    struct stat ours, linked;
-
-    return fstat(entry->fd, &ours) == 0 &&
-           fstatat(entry->store->fd, entry->id, &linked, AT_SYMLINK_NOFOLLOW) == 0 &&
-           ours.st_dev == linked.st_dev && ours.st_ino == linked.st_ino;
-}
-
 int store_lock(struct store_entry *entry, int timeout_ms, struct error *error)
 {
     int64_t end_ms = clock_monotonic_ms() + timeout_ms;
@@ -239,7 +278,7 @@ int store_lock(struct store_entry *entry, int timeout_ms, struct error *error)
         pause_usec = pause_usec * 2 > LOCK_PAUSE_MAX ? LOCK_PAUSE_MAX : pause_usec * 2;
     }
     entry->is_locked = true;
-    if (is_linked(entry))
+    if (is_linked_as(entry->fd, entry->store->fd, entry->id))
         return 0;
     store_unlock(entry);
     return no_such_container(entry->store, entry->id, error);

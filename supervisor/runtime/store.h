@@ -12,9 +12,11 @@
  *             start.sock  the created container waits at this socket to be started
  *     ROOT/.NAME          not containers: caches, and containers that are just being made
  *
- * A container's directory appears under its name at once, locked and with its state in it, and so
- * it goes: whoever waited for the lock of a directory that has been removed is told that there is
- * no such container. Everything goes through directory descriptors.
+ * A container's directory appears under its name at once, locked and with its state in it: until
+ * then it is a hidden one, and what a creation that was killed leaves of that is removed by the
+ * next one and by store_each(). So it goes, too: whoever waited for the lock of a directory that
+ * has been removed is told that there is no such container. Everything goes through directory
+ * descriptors.
  */
 
 #include <jansson.h>
@@ -24,7 +26,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
-#include "supervisor/runtime/identity.h"
+#include "common/identity.h"
 
 #define STORE_ID_MAX       NAME_MAX /* it is the name of a directory */
 #define STORE_STATE_MAX    (1u << 20)

@@ -39,8 +39,21 @@ def structure(name):
 TYPES["pressure_figures"] = structure("pressure_figures")
 TYPES["slot_device"] = structure("slot_device")
 Slot = structure("container_slot")
+Point = structure("history_point")
+Host = structure("host_figures")
 
-assert c.sizeof(Slot) == 1784
+
+
+class Ring(c.Structure):
+    _fields_ = [("end_boottime_usec", c.c_uint64), ("step_msec", c.c_uint32), ("count", c.c_uint16),
+                ("next", c.c_uint16)]
+
+
+class History(c.Structure):
+    _fields_ = [("rings", Ring * 3), ("points", Point * 168)]
+
+
+assert (c.sizeof(Slot), c.sizeof(History)) == (1784, 2736)
 
 
 class Info(c.Structure):
@@ -78,6 +91,9 @@ def load_library(directory):
     loaded = c.CDLL(str(library))
     loaded.scoreboard_writer_close.argtypes = [c.c_void_p, c.c_bool]
     loaded.scoreboard_slot_write.argtypes = [c.c_void_p, c.c_uint32, c.POINTER(Slot)]
+    loaded.scoreboard_history_push.argtypes = [
+        c.c_void_p, c.c_uint32, c.c_int, c.c_uint32, c.c_uint64, c.POINTER(Point)]
+    loaded.scoreboard_host_write.argtypes = [c.c_void_p, c.POINTER(Host)]
     loaded.scoreboard_heartbeat.argtypes = [c.c_void_p, c.c_uint64]
     return loaded
 
@@ -106,6 +122,16 @@ class Board:
         has = fields.pop("has", "")
         slot = Slot(has=sum(HAS[name] for name in has.split()), **fields)
         self.code.scoreboard_slot_write(self.writer, index, c.byref(slot))
+
+    def push(self, index, ring, step_msec, boottime_usec, **figures):
+        """Adds a point to a history; rings are 0 (seconds), 1 (minutes), 2 (half hours)."""
+        point = Point(**figures)
+        result = self.code.scoreboard_history_push(self.writer, index, ring, step_msec, boottime_usec, c.byref(point))
+        assert result == 0, os.strerror(-result)
+
+    def write_host(self, has="", **figures):
+        host = Host(has=sum(HAS[name] for name in has.split()), **figures)
+        self.code.scoreboard_host_write(self.writer, c.byref(host))
 
     def heartbeat(self, boottime_usec):
         self.code.scoreboard_heartbeat(self.writer, boottime_usec)

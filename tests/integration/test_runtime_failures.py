@@ -102,6 +102,35 @@ def test_a_creation_that_is_killed_can_be_cleaned_up(bundle):
     assert bundle.is_clean()
 
 
+# The calls by which a creation makes what others can see, and how many of the first of each are tried.
+KILLED_AT = [("mkdirat", 3), ("flock", 2), ("openat", 12), ("write", 4), ("renameat2", 2), ("renameat", 1), ("mkdir", 2), ("bind", 1),
+             ("listen", 1), ("clone3", 1), ("recvmsg", 2), ("poll", 2), ("sendto", 1)]
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+@pytest.mark.parametrize("call", [call for call, _ in KILLED_AT])
+def test_a_creation_that_is_killed_anywhere_can_be_cleaned_up(bundle, call):
+    """What has no name yet goes with the next command, what has one with `delete --force`."""
+    bundle.config["mounts"].append({"destination": "/sys", "type": "sysfs", "source": "sysfs"})
+    bundle.write()
+    for nth in range(1, dict(KILLED_AT)[call] + 1):
+        command = ["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
+                   "-e", f"inject={call}:signal=SIGKILL:when={nth}", *bundle.command("create", "c")]
+        done = subprocess.run(command, cwd=bundle.directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, timeout=60)
+        names = bundle.names()
+        assert done.returncode in (0, -signal.SIGKILL) and names in ([], ["c"]), (nth, done, names)
+        # strace may end before the program that it killed is quite gone, and with that its lock.
+        end = time.monotonic() + 10
+        while bundle.ok("list") and list(bundle.root.glob(".new*")):
+            assert time.monotonic() < end, nth
+        world.finish(subprocess.Popen(bundle.command("delete", "--force", "c"), stdin=subprocess.DEVNULL), 30)
+        assert bundle.is_clean(), (nth, bundle.names(), bundle.cgroups())
+        bundle.ok("run", "-d", "c")
+        world.finish(subprocess.Popen(bundle.command("delete", "--force", "c"), stdin=subprocess.DEVNULL), 30)
+        assert bundle.is_clean(), nth
+
+
 def test_the_log_is_what_engines_read(bundle):
     """Lines of JSON, the last error last; text on stderr as well."""
     message = bundle.fails("--log", bundle.log, "--log-format", "json", "--debug", "state", "none")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attackers that win a race now and then, against `container-runtime`: a bounded number of rounds of each.
 
-RACE_SECONDS=600 tries each for longer than a test run has time for.
+RACE_SECONDS=600 tries each for longer than a test run has time for; with -rP pytest shows how often each was tried.
 """
 import os
 import time
@@ -107,6 +107,7 @@ def test_exchanged_while_a_container_starts(lab, scene):
                 assert len(done.stderr) > 30 and SECRET not in done.stderr, done
     assert tree(lab.canary) == before
     assert world.mounts() == mounts
+    print(f"{started} containers started, {failed} starts failed, all of them with a message")
     assert started >= SECONDS, f"{started} started, {failed} failed"
 
 
@@ -152,6 +153,7 @@ def spied_execs(lab, has_userns, capabilities):
         done = bundle.exec("true")
         assert done.returncode == 0, done
     assert Path(f"/proc/{pid}").exists()
+    print(f"{rounds} execs")
     return log.read_text()
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from bundle import Bundle, end_status
+from private_httpd import wait_until
 
 
 @pytest.fixture
@@ -292,15 +293,42 @@ def test_exec_in_a_group_below(bundle):
     bundle.write()
     bundle.ok("run", "-d", "c")
     pid = bundle.state()["pid"]
-    hierarchies = [p for p in Path("/sys/fs/cgroup").glob("pids")] or [Path("/sys/fs/cgroup")]
-    (hierarchies[0] / bundle.cgroup.lstrip("/") / "sub").mkdir()
+    is_v2 = not Path("/sys/fs/cgroup/pids").exists()
+    group = Path("/sys/fs/cgroup" if is_v2 else "/sys/fs/cgroup/pids") / bundle.cgroup.lstrip("/")
+    (group / "sub/deeper").mkdir(parents=True)
     own = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
-    wanted = [line + "/sub" if ":pids:" in line or len(own) == 1 else line for line in own]
-    for words in (["--cgroup", "sub"], ["--cgroup", "/sub/"], ["--cgroup", "cpu,pids:sub"]):
-        assert bundle.ok("exec", *words, "c", "cat", "/proc/self/cgroup").splitlines() == wanted
-    assert "each part" in bundle.fails("exec", "--cgroup", "../x", "c", "true", status=255)
-    assert "No such file" in bundle.fails("exec", "--cgroup", "nonesuch", "c", "true", status=255)
-    assert "same path" in bundle.fails("exec", "--cgroup", "a:b", "--cgroup", "c:d", "c", "true", status=255)
+
+    def below(**paths):
+        """The lines of own with what is added to those of a controller; "pids" on v2 to the one there is."""
+        return [line + next((path for name, path in paths.items() if f":{name}:" in line or (is_v2 and name == "pids")), "")
+                for line in own]
+
+    def entered(*words):
+        return bundle.ok("exec", *words, "c", "cat", "/proc/self/cgroup").splitlines()
+
+    assert entered() == entered("--cgroup", "/") == entered("--cgroup", "pids:") == own
+    for words in (["sub"], ["/sub/"], ["pids:sub"], ["pids:/sub/"]):
+        assert entered("--cgroup", *words) == below(pids="/sub")
+    assert entered("--cgroup", "sub/deeper") == below(pids="/sub/deeper")
+    if not is_v2:
+        (Path("/sys/fs/cgroup/freezer") / bundle.cgroup.lstrip("/") / "other").mkdir()
+        wanted = below(pids="/sub", freezer="/other")
+        assert entered("--cgroup", "pids:sub", "--cgroup", "freezer:other") == wanted
+        assert entered("--cgroup", "freezer:other", "--cgroup", "pids,pids:sub") == wanted
+    for words, complaint in ((["../x"], "each part"), (["pids:a//b"], "each part"), (["nonesuch"], "No such file"),
+                             (["pids:nonesuch"], "No such file"), (["nothing:sub"], 'no controller "nothing"'),
+                             ([":sub"], 'no controller ""'), (["pids:sub", "--cgroup", "sub"], "must name its controllers"),
+                             (["pids:sub", "--cgroup", "pids:/"], "must get the same path")):
+        message = bundle.fails("exec", "--cgroup", *words, "c", "true", status=255)
+        assert complaint in message and "--cgroup: " in message, message
+    if not is_v2:
+        # It is paused and killed with all the others.
+        other = bundle.start("exec", "--cgroup", "freezer:other", "c", "sleep", "1000")
+        wait_until(lambda: len(bundle.ok("ps", "-f", "json", "c").split(",")) == 2, "the second process")
+        bundle.ok("pause", "c")
+        bundle.ok("resume", "c")
+        bundle.ok("kill", "--all", "c", "KILL")
+        assert end_status(other) == 137
 
 
 # ---- descriptors ----

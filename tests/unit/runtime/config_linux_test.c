@@ -100,6 +100,69 @@ static void mappings(void **state)
     }
 }
 
+/* config-linux.md, "Cgroup ownership". */
+static void whose_the_cgroup_is(void **state)
+{
+    static const char cgroup_new[] = "{'type':'cgroup'}", users[] = ",{'type':'user'}";
+    static const struct {
+        const char *namespaces, *users, *options;
+        long owner; /* -1: it stays whose it is */
+    } rows[] = {
+        {cgroup_new, users, "['rw']", 100007},
+        {cgroup_new, users, "[]", 100007},
+        {cgroup_new, users, "['nosuid','ro']", -1},
+        {cgroup_new, users, "['rro']", -1},
+        {cgroup_new, "", "['rw']", 7},
+        {cgroup_new, ",{'type':'user','path':'/u'}", "['rw']", -1},
+        {"{'type':'cgroup','path':'/c'}", users, "['rw']", -1},
+        {"{'type':'uts'}", users, "['rw']", -1},
+    };
+    struct error error = ERROR_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        _cleanup_json_ json_t *json = stage_parse(stage_base);
+        _cleanup_config_ struct config *config = NULL;
+        _cleanup_free_ char *spaces = NULL, *mounts = NULL;
+        const char *maps = *rows[i].users ? "[{'containerID':0,'hostID':100000,'size':8}]" : NULL;
+        uid_t owner = 0;
+        if (asprintf(&spaces, "[{'type':'mount'},%s%s]", rows[i].namespaces, rows[i].users) < 0 ||
+            asprintf(&mounts,
+                     "[{'destination':'/sys/fs/cgroup','type':'cgroup','source':'cgroup',"
+                     "'options':%s}]",
+                     rows[i].options) < 0)
+            fail_msg("no memory");
+        stage_set(json, "process.user.uid", "7");
+        stage_set(json, "hostname", NULL);
+        stage_set(json, "linux.namespaces", spaces);
+        stage_set(json, "linux.uidMappings", maps);
+        stage_set(json, "linux.gidMappings", maps);
+        stage_set(json, "mounts", mounts);
+        if (config_read(json, STAGE_BUNDLE, &config, &error) < 0)
+            fail_msg("%zu: %s", i, error.message);
+        assert_int_equal(config_gives_cgroup(config, &owner), rows[i].owner >= 0);
+        if (rows[i].owner >= 0)
+            assert_int_equal(owner, rows[i].owner);
+    }
+}
+
+static void users_outside(void **state)
+{
+    _cleanup_config_ struct config *config =
+        stage_read("linux", "{'namespaces':[{'type':'mount'},{'type':'uts'},{'type':'user'}],"
+                            "'uidMappings':[{'containerID':0,'hostID':100000,'size':8},"
+                            "{'containerID':33,'hostID':5,'size':1}],"
+                            "'gidMappings':[{'containerID':0,'hostID':0,'size':1}]}");
+    uid_t outside;
+
+    (void)state;
+    assert_int_equal(config_outside_uid(config, 7, &outside), 0);
+    assert_int_equal(outside, 100007);
+    assert_int_equal(config_outside_uid(config, 33, &outside), 0);
+    assert_int_equal(outside, 5);
+    assert_int_equal(config_outside_uid(config, 8, &outside), -ENOENT);
+}
+
 static void clocks_have_offsets(void **state)
 {
     static const struct stage_row rows[] = {
@@ -490,6 +553,8 @@ int main(void)
         cmocka_unit_test(namespaces_of_all_types),
         cmocka_unit_test(namespaces_that_are_wrong),
         cmocka_unit_test(mappings),
+        cmocka_unit_test(whose_the_cgroup_is),
+        cmocka_unit_test(users_outside),
         cmocka_unit_test(clocks_have_offsets),
         cmocka_unit_test(devices),
         cmocka_unit_test(devices_that_are_wrong),

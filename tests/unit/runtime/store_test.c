@@ -13,14 +13,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "supervisor/runtime/identity.h"
+#include "common/identity.h"
 #include "supervisor/runtime/store.h"
+#include "supervisor/runtime/store_file.h"
 
 static char root[64];
 static struct store store;
@@ -190,6 +192,54 @@ static void test_a_failed_creation_leaves_nothing(void **unused)
     assert_int_equal(count_names(), 0);
 }
 
+/* A hidden directory as a killed creation leaves it; its descriptor, which has no lock. */
+static int leave(const char *name)
+{
+    assert_int_equal(mkdirat(store.fd, name, 0700), 0);
+    int fd = openat(store.fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    close(openat(fd, "config.json", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    close(openat(fd, STORE_FILE_NEW, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    return fd;
+}
+
+static int visit_nothing(const char *id, void *context)
+{
+    (void)id, (void)context;
+    return 0;
+}
+
+static void test_what_a_killed_creation_left_is_removed(void **unused)
+{
+    _cleanup_store_entry_ struct store_entry entry;
+
+    (void)unused;
+    close(leave(".new-0"));
+    assert_int_equal(make("one", &entry), 0);
+    assert_int_equal(count_names(), 1); /* the new one took the name that was left */
+    close(leave(".new-0"));
+    close(leave(".new-7"));
+    assert_int_equal(store_each(&store, visit_nothing, NULL, NULL), 0);
+    assert_int_equal(count_names(), 1);
+    assert_int_equal(store_remove(&entry, NULL), 0);
+}
+
+static void test_a_creation_that_goes_on_is_left_alone(void **unused)
+{
+    _cleanup_store_entry_ struct store_entry entry;
+    int fd = leave(".new-0");
+
+    (void)unused;
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0); /* as whoever is making it has */
+    assert_int_equal(store_each(&store, visit_nothing, NULL, NULL), 0);
+    assert_int_equal(make("one", &entry), 0);
+    assert_int_equal(count_names(), 2);
+    assert_int_equal(faccessat(fd, "config.json", F_OK, 0), 0);
+    close(fd);
+    assert_int_equal(store_each(&store, visit_nothing, NULL, NULL), 0);
+    assert_int_equal(count_names(), 1);
+    assert_int_equal(store_remove(&entry, NULL), 0);
+}
+
 static int note(const char *id, void *context)
 {
     strcat(context, id);
@@ -276,6 +326,9 @@ static int play(unsigned seed)
             store_entry_close(&entry);
             continue;
         }
+        /* Which removes what others are not making. */
+        if (store_each(&store, visit_nothing, NULL, NULL) < 0)
+            _exit(100);
         if (store_find(&store, "one", &entry, NULL) < 0)
             continue;
         if (store_lock(&entry, 60000, NULL) == 0) {
@@ -482,6 +535,8 @@ int main(void)
         TEST(test_keeps_what_it_was_given),
         TEST(test_a_name_belongs_to_one),
         TEST(test_a_failed_creation_leaves_nothing),
+        TEST(test_what_a_killed_creation_left_is_removed),
+        TEST(test_a_creation_that_goes_on_is_left_alone),
         TEST(test_lists_containers_only),
         TEST(test_a_link_is_no_container),
         TEST(test_whoever_waited_for_a_removed_one_is_told),

@@ -250,3 +250,67 @@ def test_an_exec_may_go_into_a_group_below(bundle):
         subprocess.run(bundle.command("exec", "--cgroup", "below", "c", "cat", "/proc/self/cgroup"), stdout=out,
                        stdin=subprocess.DEVNULL, cwd=bundle.directory, check=True, timeout=30)
     assert path.read_text() == "0::/below\n"
+
+
+# ---- a group that is the container's own ----
+
+WRITABLE_MOUNT = CGROUP_MOUNT | {"options": ["nosuid", "noexec", "nodev", "relatime", "rw"]}
+FIRST_ID = 200000
+
+
+def with_user_namespace(bundle, uid=0):
+    maps = [{"containerID": 0, "hostID": FIRST_ID, "size": 65536}]
+    bundle.config["linux"] |= {"uidMappings": maps, "gidMappings": maps}
+    bundle.config["linux"]["namespaces"].append({"type": "user"})
+    bundle.config["mounts"] += [SYS_MOUNT, WRITABLE_MOUNT]
+    bundle.set(user={"uid": uid, "gid": uid})
+    bundle.path.chmod(0o755)
+
+
+def owners(bundle, *names):
+    return [(bundle.group / name).stat().st_uid for name in names]
+
+
+@pytest.mark.parametrize("uid", [0, 33])
+def test_a_writable_group_belongs_to_the_containers_user(bundle, uid):
+    """config-linux.md, "Cgroup ownership"; the limits stay the host's."""
+    with_user_namespace(bundle, uid)
+    bundle.limit(pids={"limit": 50})
+    bundle.started()
+    assert owners(bundle, ".", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads") == [FIRST_ID + uid] * 4
+    assert owners(bundle, "pids.max", "cgroup.freeze", "..") == [0, 0, 0]
+    bundle.inside("cd /sys/fs/cgroup && mkdir own && echo 0 >own/cgroup.procs && grep own /proc/self/cgroup && test -w own/cgroup.freeze")
+    assert bundle.run("exec", "c", "sh", "-c", "echo max >/sys/fs/cgroup/pids.max").returncode != 0
+    assert bundle.file("pids.max") == "50"
+
+
+def test_who_gave_its_controllers_down_takes_further_processes_in(bundle):
+    """As systemd does in a container: no process may be in the group itself then, so `exec` goes where the first one is."""
+    with_user_namespace(bundle)
+    bundle.shell("cd /sys/fs/cgroup && mkdir own other && echo 1 >own/cgroup.procs && echo +pids >cgroup.subtree_control "
+                 "&& echo 5 >other/pids.max && touch /tmp/ready; sleep 1000")
+    bundle.config["linux"].setdefault("resources", {})["pids"] = {"limit": 50}
+    (bundle.rootfs / "tmp").chmod(0o1777)
+    bundle.started()
+    wait_until((bundle.rootfs / "tmp/ready").exists, "the groups", 30)
+    assert bundle.inside("cat /proc/self/cgroup") == "0::/own\n"
+    assert bundle.ok("exec", "--cgroup", "other", "c", "cat", "/proc/self/cgroup") == "0::/other\n"
+    assert "busy" in bundle.fails("exec", "--cgroup", "/", "c", "true", status=255)
+    bundle.ok("pause", "c")
+    bundle.ok("resume", "c")
+    bundle.ok("delete", "--force", "c")
+    assert not bundle.group.exists()
+
+
+@pytest.mark.parametrize("change", ["read-only", "no cgroup namespace", "no cgroup mount"])
+def test_other_groups_stay_the_hosts(bundle, change):
+    with_user_namespace(bundle)
+    linux = bundle.config["linux"]
+    if change == "read-only":
+        bundle.config["mounts"][-1] = CGROUP_MOUNT
+    elif change == "no cgroup mount":
+        del bundle.config["mounts"][-1]
+    else:
+        linux["namespaces"] = [space for space in linux["namespaces"] if space["type"] != "cgroup"]
+    bundle.started()
+    assert owners(bundle, ".", "cgroup.procs", "cgroup.subtree_control") == [0, 0, 0]
