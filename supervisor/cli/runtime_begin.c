@@ -16,7 +16,7 @@
  * of it; with another, on another processor, or with the sanitizers (a dynamic program) this file
  * is empty and glibc's own beginning is linked. All that hardens a process is as it is there:
  * random addresses, stack canary, pointer guard, read-only relocations
- * (test_runtime_begin.py looks at each).
+ * (test_runtime_seal.py looks at each).
  */
 #include <features.h>
 

@@ -6,29 +6,29 @@
  * runs unrelocated, without TLS and without libc, by system calls by hand, with no strings but in
  * place, no global but by the program counter.
  *
- * 1. In place. The same file, opened through the copy, is mapped over each of the program's
- *    segments, and becomes the process's /proc/PID/exe (PR_SET_MM_EXE_FILE of prctl(2)). Why that
- * is as good as to execute it through the copy:
- *    - What the process holds of a file is its exe file (mm->exe_file) and the file of each of its
- *      mappings (vm_file, which /proc/PID/map_files opens). The kernel refuses to change the first
- *      while any of the second is of the old path (replace_mm_exe_file() in kernel/fork.c: EBUSY).
- *      So success is the proof that none is left: no mapping, and no descriptor, for the entry has
- *      opened none but the new one. Who forks from the process inherits both.
- *    - Whoever opens for writing what these lead to meets the flags of the mount of their path
- *      (mnt_want_write()), which the copy keeps when it is detached and its descriptor is closed:
- *      EROFS. As long as the program runs the inode refuses writers besides, as after execve(2)
- *      (exe_file_deny_write_access()): ETXTBSY.
- *    - The segments are mapped as the kernel's loader does (elf_load() in fs/binfmt_elf.c): same
- *      addresses, so what it told us about them (getauxval(3)) stays true; same protection; the
- * rest of the last page of data cleared. What lies behind, .bss and heap, is memory without a file.
- *      Nothing but the stack was written to yet, so no state is lost; read-only relocations, guards
- *      and the rest of the hardening are of later and come as ever. Between two mappings all of the
- *      code is there, the same bytes of the same inode.
- *    - Nobody can step in: until the copy is in force we are in no container's namespace, and have
- *      one thread.
- *    That takes a kernel that can checkpoint processes (CONFIG_CHECKPOINT_RESTORE).
+ * 1. In place. The same file, opened through the copy, is mapped over each segment of the program,
+ * and becomes the /proc/PID/exe of the process (PR_SET_MM_MAP of prctl(2)). Why that is as good as
+ * to execute it through the copy:
+ *
+ * - What a process holds of files, descriptors aside, is its exe file (mm->exe_file) and the file
+ *   of each mapping (vm_file, which /proc/PID/map_files opens). The kernel refuses to change the
+ *   first while any of the second is of the old path (EBUSY, replace_mm_exe_file() in
+ *   kernel/fork.c). So success proves that none is left. What is forked inherits both.
+ * - Who opens them for writing meets the flags of the mount of their path (mnt_want_write()), which
+ *   the copy keeps when its descriptor is closed: EROFS. While the program runs the inode refuses
+ *   writers besides, as after execve(2) (exe_file_deny_write_access()): ETXTBSY.
+ * - The segments are mapped as the kernel's loader does it (fs/binfmt_elf.c): at the same
+ *   addresses, so that what it told of them (getauxval(3)) stays true, with the same protection,
+ *   the rest of the last page of data cleared. What lies behind, .bss and heap, is memory without a
+ *   file. Only the stack was written to until now, so nothing is lost. Relocations that become
+ *   read-only, the guards and all that hardens a process come later, as ever. Between two mappings
+ *   all of the code is there: the same bytes of the same inode.
+ * - Nobody can step in: the process is in no namespace of a container yet, and has one thread.
+ *
+ * That takes a kernel that can checkpoint processes (CONFIG_CHECKPOINT_RESTORE, most have it).
+ *
  * 2. By execve(2), where that fails, for whatever reason: the program executes itself anew through
- *    the copy. It costs a program start, of which the C library's part is saved by being so early.
+ * the copy. It costs a program start, but for the part of the C library, for we are so early.
  */
 #include <elf.h>
 #include <errno.h>
@@ -130,7 +130,8 @@ static inline EARLY bool is_read_only(const char *path)
     return call(SYS_statfs, (long)path, (long)&fs, 0, 0, 0) == 0 && (fs.f_flags & ST_RDONLY);
 }
 
-/* The descriptor of a read-only copy of the program's mount, beyond all that matter. */
+/* The descriptor of a read-only copy of the program's mount, SEAL_FD or, where the caller has that
+ * open, a higher one. */
 static inline EARLY long make_copy(const char *path)
 {
     struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
@@ -245,13 +246,17 @@ static inline EARLY long map_all(long *stack, long fd)
     return call(SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, (long)&map, sizeof(map), 0);
 }
 
-static inline EARLY long seal_in_place(long *stack)
+static inline EARLY long seal_in_place(long *stack, long copy)
 {
-    char path[] = "/proc/self/fd/00";
+    char path[] = "/proc/self/fd/\0           ";
+    char *at = path + sizeof("/proc/self/fd/") - 1;
+    long divisor = 1;
 
-    _Static_assert(SEAL_FD > 9 && SEAL_FD < 100, "two digits");
-    path[sizeof(path) - 3] = (char)('0' + SEAL_FD / 10);
-    path[sizeof(path) - 2] = (char)('0' + SEAL_FD % 10);
+    while (copy / divisor > 9)
+        divisor *= 10;
+    for (; divisor > 0; divisor /= 10)
+        *at++ = (char)('0' + copy / divisor % 10);
+    *at = '\0';
     long fd = call(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0);
     if (fd < 0)
         return fd;
@@ -262,25 +267,28 @@ static inline EARLY long seal_in_place(long *stack)
 
 /* ---- the whole ---- */
 
-/* 1, or 0 if nothing is left to be done, or a negative errno. Begins anew after execve(2). */
+static inline EARLY bool has_copy(void)
+{
+    struct statfs fs;
+
+    return call(SYS_fstatfs, SEAL_FD, (long)&fs, 0, 0, 0) == 0 && (fs.f_flags & ST_RDONLY);
+}
+
+/* The copy's descriptor, or 0 if there is none, or a negative errno. Begins anew after execve(2).
+ */
 static inline EARLY long seal(long *stack)
 {
     static const char path[] = "/proc/self/exe";
     char **argv = (char **)(stack + 1);
-    bool is_sealed = is_read_only(path);
-    struct statfs fs;
 
-    bool has_copy = call(SYS_fstatfs, SEAL_FD, (long)&fs, 0, 0, 0) == 0 && (fs.f_flags & ST_RDONLY);
-    if (is_sealed)
-        return has_copy;
-    if (has_copy)
+    if (is_read_only(path))
+        return has_copy() ? SEAL_FD : 0;
+    long copy = make_copy(path);
+    if (copy < 0 || seal_in_place(stack, copy) >= 0)
+        return copy;
+    if (copy != SEAL_FD && has_copy())
         return -ELOOP;
-    long result = make_copy(path);
-    if (result < 0)
-        return result;
-    if (seal_in_place(stack) >= 0)
-        return 1;
-    return call(SYS_execveat, SEAL_FD, (long)"", (long)argv, (long)(argv + stack[0] + 1),
+    return call(SYS_execveat, copy, (long)"", (long)argv, (long)(argv + stack[0] + 1),
                 AT_EMPTY_PATH);
 }
 
@@ -290,10 +298,10 @@ EARLY void runtime_seal_early(long *stack)
     if (!starts_something((char **)(stack + 1)))
         return;
     long result = seal(stack);
-    if (result > 0)
-        seal_result = SEAL_FD;
-    else if (result < 0 && result != -EPERM)
+    if (result < 0 && result != -EPERM)
         seal_result = (int)result - 1;
+    else if (result > 0)
+        seal_result = (int)result;
     /* EPERM: others than the machine's root may neither mount nor write to the file. */
 }
 
@@ -335,7 +343,7 @@ int runtime_seal_check(struct error *error)
 static int close_copy(void *unused)
 {
     (void)unused;
-    close(SEAL_FD);
+    close(seal_result);
     _exit(0);
 }
 
@@ -346,7 +354,7 @@ void runtime_seal_close(void)
     if (seal_result <= 0)
         return;
     if (clone(close_copy, stack + sizeof(stack), CLONE_VM | CLONE_FILES, NULL) < 0)
-        close(SEAL_FD);
+        close(seal_result);
 }
 
 void runtime_close_up(void)

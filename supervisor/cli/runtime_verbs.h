@@ -9,6 +9,7 @@
  *     runtime_options.c  the table of options
  *     runtime_log.c      errors and --log
  *     runtime_seal.c     the program that runs is a copy that no container can change
+ *     runtime_begin.c    the C library's beginning, without what is slow in a virtual machine
  *     runtime_store.c    from an id to a container; state.json to what people and engines read
  *     runtime_cgroup.c, runtime_scope.c   where a container's cgroup is, made by us or by systemd
  *     runtime_create.c, runtime_start.c, runtime_run.c, runtime_exec.c ...   verbs
