@@ -395,7 +395,7 @@ void engine_close(struct engine *engine)
     free(engine->slots_taken);
     json_decref(engine->ids);
     seccomp_program_free(engine->seccomp);
-    sd_event_source_disable_unref(engine->sample_timer);
+    sampler_close(engine);
     if (engine->cgroups)
         cgroup_remove_empty(engine->cgroups, engine->cgroup_base);
     cgroup_driver_close(engine->cgroups);
