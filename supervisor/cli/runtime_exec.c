@@ -131,6 +131,7 @@ static int execute(const struct runtime *runtime, const struct execution *execut
         .passed_count = execution->passed.count,
         .console_fd = execution->console,
         .wants_terminal = execution->process->has_terminal && execution->console < 0,
+        .waits_for_resume = options->is_paused_ignored,
     };
     if (request.wants_terminal)
         runtime_terminal_size(execution->process);

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "common/cleanup.h"
+#include "supervisor/runtime/hooks.h"
 #include "supervisor/runtime/plan.h"
 
 static const char *const step_names[STEP_COUNT] = {
@@ -55,6 +56,7 @@ static int explain_hook(const struct plan *plan, const struct plan_report *repor
 {
     unsigned kind = report->index >> 16, index = report->index & 0xffff;
     int status = -report->errnum;
+    char said[sizeof(report->said)];
 
     if (kind >= HOOK_KINDS || index >= plan->config->hooks[kind].count)
         return error_set(error, EPROTO, "a hook failed");
@@ -68,11 +70,13 @@ static int explain_hook(const struct plan *plan, const struct plan_report *repor
     if (report->errnum > 0)
         return error_sys(error, report->errnum, "hooks.%s[%u] %s: it could not be executed", name,
                          index, path);
+    strcpy(said, report->said);
+    const char *text = hook_text(said), *colon = *text ? ": " : "";
     if (WIFSIGNALED(status))
-        return error_set(error, ECANCELED, "hooks.%s[%u] %s: killed by signal %d (%s)", name, index,
-                         path, WTERMSIG(status), strsignal(WTERMSIG(status)));
-    return error_set(error, ECANCELED, "hooks.%s[%u] %s: exit status %d", name, index, path,
-                     WEXITSTATUS(status));
+        return error_set(error, ECANCELED, "hooks.%s[%u] %s: killed by signal %d (%s)%s%s", name,
+                         index, path, WTERMSIG(status), strsignal(WTERMSIG(status)), colon, text);
+    return error_set(error, ECANCELED, "hooks.%s[%u] %s: exit status %d%s%s", name, index, path,
+                     WEXITSTATUS(status), colon, text);
 }
 
 static int explain_process(const struct plan *plan, const struct plan_report *report, int errnum,
