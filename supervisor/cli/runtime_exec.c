@@ -164,7 +164,7 @@ int runtime_exec_verb(struct runtime *runtime, int count, char **args, struct er
     if (is_made && is_foreground) {
         signals = runtime_hold_signals();
         r = signals < 0 ? error_sys(error, -signals, "take signals")
-                        : runtime_wait(&made, signals, error);
+                        : runtime_wait(&made, signals, -1, error);
     }
     if (is_made) {
         close_fd(&made.pidfd);
