@@ -56,6 +56,7 @@ def host(request, runtime):
 
 def speaking(runtime, *messages):
     bundle = runtime.bundle().python(PROGRAM % (list(messages),))
+    (bundle.rootfs / "run").mkdir()
     bundle.config["mounts"].append({"destination": "/run", "type": "tmpfs", "source": "tmpfs"})
     return bundle
 
