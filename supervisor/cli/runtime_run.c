@@ -51,7 +51,7 @@ int runtime_run_made(struct runtime *runtime, const char *id, runtime_maker *mak
                      struct error *error)
 {
     bool is_foreground = !runtime->options.is_detached;
-    struct runtime_creation creation;
+    static struct runtime_creation creation; /* what is open in the end goes with the process */
     _cleanup_close_ int signals = -1;
 
     if (is_foreground && !runtime->options.has_no_subreaper)
@@ -73,7 +73,6 @@ int runtime_run_made(struct runtime *runtime, const char *id, runtime_maker *mak
         r = runtime_wait(&creation.made, signals, error);
         finish(runtime, &creation);
     }
-    runtime_creation_close(&creation);
     return r;
 }
 
