@@ -142,13 +142,24 @@ int traffic_create(const char *path, uint32_t services, unsigned gid, struct err
 struct traffic_writer;
 struct traffic_mapping;
 
+/* What is remembered of a request, as it lies in the file. */
+struct traffic_text {
+    uint64_t time_realtime_usec;
+    uint8_t client[16]; /* IPv4 in the first four */
+    uint16_t client_length;
+    uint16_t protocol;
+    uint32_t reserved;
+    char method[TRAFFIC_METHOD_SIZE]; /* not terminated when full, as uri */
+    char uri[TRAFFIC_URI_SIZE];
+};
+
 /* What one request holds; zero it first. Belongs to one thread at a time. */
 struct traffic_ticket {
     struct traffic_mapping *mapping; /* NULL: not begun, or ended */
+    struct traffic_writer *writer;
     uint32_t slot, record;
     uint64_t begun_usec; /* CLOCK_BOOTTIME */
-    uint64_t begun_realtime_usec;
-    struct traffic_text *text; /* what traffic_start() was told */
+    struct traffic_text text;
 };
 
 /* What is known of a request at its beginning; pointers are read in the call only. */
@@ -177,15 +188,13 @@ struct traffic_writer *traffic_writer_new(const char *path);
 void traffic_writer_free(struct traffic_writer *writer);
 
 /*
- * Counts a request as begun. Never fails: without a board the ticket stays empty. What is the end
- * of one request must be told once, by traffic_finish() or traffic_abandon().
+ * Counts a request as begun. Never fails: without a board the ticket stays empty.
  */
 void traffic_start(struct traffic_writer *writer, const struct traffic_begin *begin,
                    struct traffic_ticket *ticket);
 
 /* The end of a request; an empty ticket is harmless, so a second call is, too. */
-void traffic_finish(struct traffic_writer *writer, struct traffic_ticket *ticket,
-                    const struct traffic_end *end);
+void traffic_finish(struct traffic_ticket *ticket, const struct traffic_end *end);
 
 /* A request refused at the door. */
 void traffic_count_refused(struct traffic_writer *writer, const char *tenant, const char *service,

@@ -9,207 +9,9 @@
 #include "common/units.h"
 #include "mod_container/reply.h"
 
-#define USEC_PER_SECOND 1000000u
-
-static struct figure absent(void)
-{
-    return (struct figure){.kind = FIGURE_ABSENT};
-}
-
-static struct figure text(const char *value)
-{
-    return *value ? (struct figure){.kind = FIGURE_TEXT, .text = value} : absent();
-}
-
-static struct figure count_if(bool is_known, uint64_t value)
-{
-    return is_known ? (struct figure){.kind = FIGURE_COUNT, .count = value} : absent();
-}
-
-static struct figure milli_if(bool is_known, uint64_t value)
-{
-    return is_known ? (struct figure){.kind = FIGURE_MILLI, .count = value} : absent();
-}
-
 static uint64_t since(uint64_t now, uint64_t then)
 {
     return now > then ? now - then : 0;
-}
-
-/* ---- figures: one small function each, in the order of the table ---- */
-
-#define FIGURE(name)                                                                               \
-    static struct figure figure_##name(__attribute__((unused)) const struct moment *moment,        \
-                                       const struct container_slot *slot)
-
-FIGURE(state)
-{
-    return text(container_state_name((enum container_state)slot->state));
-}
-
-FIGURE(tenant)
-{
-    return text(slot->tenant);
-}
-
-FIGURE(service)
-{
-    return text(slot->service);
-}
-
-FIGURE(id)
-{
-    return text(slot->id);
-}
-
-FIGURE(replica)
-{
-    return count_if(true, slot->replica);
-}
-
-FIGURE(image)
-{
-    return text(slot->image);
-}
-
-FIGURE(pid)
-{
-    return count_if(slot->pid != 0, slot->pid);
-}
-
-FIGURE(uptime)
-{
-    bool is_up = slot->pid != 0 && slot->started_boottime_usec != 0;
-
-    return count_if(is_up,
-                    since(moment->boottime_usec, slot->started_boottime_usec) / USEC_PER_SECOND);
-}
-
-FIGURE(started)
-{
-    return count_if(slot->started_realtime_usec != 0,
-                    slot->started_realtime_usec / USEC_PER_SECOND);
-}
-
-FIGURE(state_age)
-{
-    return count_if(slot->state_since_boottime_usec != 0,
-                    since(moment->boottime_usec, slot->state_since_boottime_usec) /
-                        USEC_PER_SECOND);
-}
-
-FIGURE(next_start)
-{
-    return count_if(slot->next_start_boottime_usec != 0,
-                    since(slot->next_start_boottime_usec, moment->boottime_usec) / USEC_PER_SECOND);
-}
-
-FIGURE(sample_age)
-{
-    return milli_if(slot->sampled_boottime_usec != 0,
-                    since(moment->boottime_usec, slot->sampled_boottime_usec) / 1000);
-}
-
-FIGURE(cpu_percent)
-{
-    return milli_if(slot->has & SLOT_HAS_CPU, slot->cpu_percent_milli);
-}
-
-FIGURE(cpu_seconds)
-{
-    return milli_if(slot->has & SLOT_HAS_CPU, slot->cpu_usage_usec / 1000);
-}
-
-FIGURE(cpu_limit)
-{
-    return milli_if(slot->has & SLOT_HAS_CPU_LIMIT, slot->cpu_limit_milli);
-}
-
-FIGURE(memory)
-{
-    return count_if(slot->has & SLOT_HAS_MEMORY, slot->memory_bytes);
-}
-
-FIGURE(memory_limit)
-{
-    return count_if(slot->has & SLOT_HAS_MEMORY_LIMIT, slot->memory_limit_bytes);
-}
-
-FIGURE(memory_peak)
-{
-    return count_if(slot->has & SLOT_HAS_MEMORY_PEAK, slot->memory_peak_bytes);
-}
-
-FIGURE(tasks)
-{
-    return count_if(slot->has & SLOT_HAS_TASKS, slot->tasks);
-}
-
-FIGURE(tasks_limit)
-{
-    return count_if(slot->has & SLOT_HAS_TASKS_LIMIT, slot->tasks_limit);
-}
-
-#define COUNT_FIGURE(name, bit, field)                                                             \
-    FIGURE(name)                                                                                   \
-    {                                                                                              \
-        return count_if(slot->has & (bit), slot->field);                                           \
-    }
-
-COUNT_FIGURE(io_read, SLOT_HAS_IO, io_read_bytes)
-COUNT_FIGURE(io_write, SLOT_HAS_IO, io_write_bytes)
-COUNT_FIGURE(io_read_rate, SLOT_HAS_IO, io_read_rate)
-COUNT_FIGURE(io_write_rate, SLOT_HAS_IO, io_write_rate)
-COUNT_FIGURE(net_receive, SLOT_HAS_NET, net_receive_bytes)
-COUNT_FIGURE(net_transmit, SLOT_HAS_NET, net_transmit_bytes)
-COUNT_FIGURE(net_receive_rate, SLOT_HAS_NET, net_receive_rate)
-COUNT_FIGURE(net_transmit_rate, SLOT_HAS_NET, net_transmit_rate)
-COUNT_FIGURE(oom_kills, SLOT_HAS_OOM, oom_kills)
-
-FIGURE(restarts)
-{
-    return count_if(true, slot->restarts);
-}
-
-/* A run that a signal ended has no exit status, and the other way round. */
-FIGURE(exit_code)
-{
-    if (!(slot->has & SLOT_HAS_EXIT) || slot->exit_signal != 0)
-        return absent();
-    return (struct figure){.kind = FIGURE_SIGNED, .number = slot->exit_code};
-}
-
-FIGURE(exit_signal)
-{
-    return count_if((slot->has & SLOT_HAS_EXIT) && slot->exit_signal != 0, slot->exit_signal);
-}
-
-FIGURE(exit_time)
-{
-    return count_if((slot->has & SLOT_HAS_EXIT) && slot->exit_realtime_usec != 0,
-                    slot->exit_realtime_usec / USEC_PER_SECOND);
-}
-
-FIGURE(endpoint)
-{
-    return text(slot->endpoint_kind == ENDPOINT_FCGI   ? "fcgi"
-                : slot->endpoint_kind == ENDPOINT_HTTP ? "http"
-                                                       : "");
-}
-
-FIGURE(address_ipv4)
-{
-    return text(slot->address_ipv4);
-}
-
-FIGURE(address_ipv6)
-{
-    return text(slot->address_ipv6);
-}
-
-FIGURE(message)
-{
-    return text(slot->message);
 }
 
 /* ---- cells of the page that say more than one figure ---- */
@@ -361,77 +163,31 @@ CELL(message)
     return apr_pstrcat(pool, reply_html(pool, slot->message), next, NULL);
 }
 
+CELL(pid)
+{
+    return slot->pid ? apr_psprintf(pool, "%u", slot->pid) : NULL;
+}
+
+CELL(restarts)
+{
+    return apr_psprintf(pool, "%u", slot->restarts);
+}
+
 /* clang-format off */
 const struct column status_columns[] = {
-    {"state",                "State",              figure_state,             "State",    "state", cell_state},
-    {NULL,                   NULL,                 NULL,                     "Container", "name", cell_name},
-    {"tenant",               "Tenant",             figure_tenant,            NULL, NULL, NULL},
-    {"service",              "Service",            figure_service,           NULL, NULL, NULL},
-    {"id",                   "Id",                 figure_id,                NULL, NULL, NULL},
-    {"replica",              "Replica",            figure_replica,           NULL, NULL, NULL},
-    {"image",                "Image",              figure_image,             NULL, NULL, NULL},
-    {"pid",                  "Pid",                figure_pid,               "PID",      "number", NULL},
-    {"uptime_seconds",       "UptimeSeconds",      figure_uptime,            "Uptime",   "number", cell_uptime},
-    {"started_unix",         "StartedUnix",        figure_started,           NULL, NULL, NULL},
-    {"state_seconds",        "StateSeconds",       figure_state_age,         NULL, NULL, NULL},
-    {"next_start_seconds",   "NextStartSeconds",   figure_next_start,        NULL, NULL, NULL},
-    {"sample_age_seconds",   "SampleAgeSeconds",   figure_sample_age,        NULL, NULL, NULL},
-    {"cpu_percent",          "CpuPercent",         figure_cpu_percent,       "CPU %",    "number", cell_cpu},
-    {"cpu_seconds",          "CpuSeconds",         figure_cpu_seconds,       NULL, NULL, NULL},
-    {"cpu_limit",            "CpuLimit",           figure_cpu_limit,         NULL, NULL, NULL},
-    {"memory_bytes",         "MemoryBytes",        figure_memory,            "Memory",   "number", cell_memory},
-    {"memory_limit_bytes",   "MemoryLimitBytes",   figure_memory_limit,      NULL, NULL, NULL},
-    {"memory_peak_bytes",    "MemoryPeakBytes",    figure_memory_peak,       NULL, NULL, NULL},
-    {"tasks",                "Tasks",              figure_tasks,             "Tasks",    "number", cell_tasks},
-    {"tasks_limit",          "TasksLimit",         figure_tasks_limit,       NULL, NULL, NULL},
-    {"io_read_bytes",        "IoReadBytes",        figure_io_read,           "I/O",      "rates", cell_io},
-    {"io_write_bytes",       "IoWriteBytes",       figure_io_write,          NULL, NULL, NULL},
-    {"io_read_rate",         "IoReadRate",         figure_io_read_rate,      NULL, NULL, NULL},
-    {"io_write_rate",        "IoWriteRate",        figure_io_write_rate,     NULL, NULL, NULL},
-    {"net_receive_bytes",    "NetReceiveBytes",    figure_net_receive,       "Network",  "rates", cell_net},
-    {"net_transmit_bytes",   "NetTransmitBytes",   figure_net_transmit,      NULL, NULL, NULL},
-    {"net_receive_rate",     "NetReceiveRate",     figure_net_receive_rate,  NULL, NULL, NULL},
-    {"net_transmit_rate",    "NetTransmitRate",    figure_net_transmit_rate, NULL, NULL, NULL},
-    {"restarts",             "Restarts",           figure_restarts,          "Restarts", "number", NULL},
-    {"oom_kills",            "OomKills",           figure_oom_kills,         NULL, NULL, NULL},
-    {"exit_code",            "ExitCode",           figure_exit_code,         "Last exit", "exit", cell_exit},
-    {"exit_signal",          "ExitSignal",         figure_exit_signal,       NULL, NULL, NULL},
-    {"exit_unix",            "ExitUnix",           figure_exit_time,         NULL, NULL, NULL},
-    {"endpoint",             "Endpoint",           figure_endpoint,          NULL, NULL, NULL},
-    {"address_ipv4",         "AddressIpv4",        figure_address_ipv4,      NULL, NULL, NULL},
-    {"address_ipv6",         "AddressIpv6",        figure_address_ipv6,      NULL, NULL, NULL},
-    {"message",              "Message",            figure_message,           "Message",  "message", cell_message},
+    {"State",     "state",   "state",          cell_state},
+    {"Container", "name",    "tenant",         cell_name},
+    {"PID",       "number",  "pid",            cell_pid},
+    {"Uptime",    "number",  "uptime_seconds", cell_uptime},
+    {"CPU %",     "number",  "cpu_percent",    cell_cpu},
+    {"Memory",    "number",  "memory_bytes",   cell_memory},
+    {"Tasks",     "number",  "tasks",          cell_tasks},
+    {"I/O",       "rates",   "io_read_rate",   cell_io},
+    {"Network",   "rates",   "net_receive_rate", cell_net},
+    {"Restarts",  "number",  "restarts",       cell_restarts},
+    {"Last exit", "exit",    "exit_unix",      cell_exit},
+    {"Message",   "message", "message",        cell_message},
 };
 /* clang-format on */
 
 const size_t status_column_count = ARRAY_LENGTH(status_columns);
-
-/* Most of a page of many containers is numbers: apr_psprintf() took a quarter of its time. */
-static const char *decimal(apr_pool_t *pool, uint64_t number)
-{
-    char text[24];
-    char *at = text + sizeof(text);
-
-    do
-        *--at = (char)('0' + number % 10);
-    while (number /= 10);
-    return apr_pstrmemdup(pool, at, (apr_size_t)(text + sizeof(text) - at));
-}
-
-const char *figure_text(apr_pool_t *pool, const struct figure *figure)
-{
-    switch (figure->kind) {
-    case FIGURE_TEXT:
-        return figure->text;
-    case FIGURE_COUNT:
-        return decimal(pool, figure->count);
-    case FIGURE_SIGNED:
-        return apr_psprintf(pool, "%" APR_INT64_T_FMT, figure->number);
-    case FIGURE_MILLI:
-        return apr_psprintf(pool, "%" APR_UINT64_T_FMT ".%03u", figure->count / 1000,
-                            (unsigned)(figure->count % 1000));
-    case FIGURE_ABSENT:
-        break;
-    }
-    return NULL;
-}

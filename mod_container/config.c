@@ -48,6 +48,7 @@ void *config_create_location(apr_pool_t *pool, char *path)
     (void)path;
     config->status_on = -1;
     config->admin_on = -1;
+    config->traffic_query = -1;
     config->status_logs = -1;
     return config;
 }
@@ -60,6 +61,7 @@ void *config_merge_location(apr_pool_t *pool, void *base, void *added)
     merged->route = inner->route ? inner->route : outer->route;
     merged->status_on = inner->status_on >= 0 ? inner->status_on : outer->status_on;
     merged->admin_on = inner->admin_on >= 0 ? inner->admin_on : outer->admin_on;
+    merged->traffic_query = inner->traffic_query >= 0 ? inner->traffic_query : outer->traffic_query;
     merged->status_logs = inner->status_logs >= 0 ? inner->status_logs : outer->status_logs;
     /* A section inside, or later, says anew which tenants; it does not add to those outside. */
     merged->status_scope = inner->status_scope ? inner->status_scope : outer->status_scope;
@@ -81,6 +83,8 @@ int config_resolve(const server_rec *main_server, struct module_state *state, st
     int r = paths_init(&paths, config->root, error);
     if (r == 0)
         r = path_scoreboard(&paths, state->scoreboard_path, error);
+    if (r == 0)
+        r = path_traffic(&paths, state->traffic_path, error);
     if (r == 0 && !config->control_socket)
         return path_control_socket(&paths, state->control_path, error);
     if (r == 0)
@@ -267,6 +271,16 @@ static const char *set_route(cmd_parms *cmd, void *data, int argc, char *const a
     return NULL;
 }
 
+static const char *set_traffic_query(cmd_parms *cmd, void *data, int value)
+{
+    struct location_config *config = data;
+    const char *problem = check_section(cmd);
+
+    if (!problem)
+        config->traffic_query = value;
+    return problem;
+}
+
 /* ---- ContainerStatus and ContainerAdmin ---- */
 
 /* The section around a directive that is a <Location> by name, whatever <IfModule> is in between.
@@ -355,6 +369,8 @@ const command_rec config_directives[] = {
                   "the path of the supervisor's control socket, or auto"),
     AP_INIT_TAKE_ARGV("ContainerRoute", set_route, NULL, RSRC_CONF | ACCESS_CONF,
                       "TENANT/SERVICE [docroot=PATH] [static=DIRECTORY] [fallback=URI], or off"),
+    AP_INIT_FLAG("ContainerTrafficQuery", set_traffic_query, NULL, RSRC_CONF | ACCESS_CONF,
+                 "On: the traffic board remembers the last requests with their query strings"),
     AP_INIT_FLAG("ContainerStatus", set_status, NULL, ACCESS_CONF | RSRC_CONF,
                  "On: SetHandler container-status shows the containers in this Location"),
     AP_INIT_FLAG("ContainerAdmin", set_admin, NULL, ACCESS_CONF | RSRC_CONF,

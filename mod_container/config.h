@@ -39,6 +39,7 @@ struct route {
 
     /* What a child remembers; its threads share it, each word an atomic. */
     volatile apr_uint32_t slot_hint;
+    volatile apr_uint32_t traffic_hint;
     volatile apr_uint32_t logged_at[ROUTE_REFUSAL_COUNT]; /* seconds since the epoch */
 };
 
@@ -49,6 +50,7 @@ struct location_config {
     struct route *route; /* NULL: not said here */
     int status_on;
     int admin_on;
+    int traffic_query;                 /* the last requests are shown with their query */
     int status_logs;                   /* ContainerStatusLogs: the page shows the last log lines */
     struct status_scope *status_scope; /* ContainerStatusScope, or NULL: all tenants */
     const char *base; /* path of the <Location> that enables a handler; NULL for LocationMatch */
@@ -58,6 +60,7 @@ struct location_config {
 struct module_state {
     char scoreboard_path[PATH_MAX];
     char control_path[PATH_MAX];
+    char traffic_path[PATH_MAX];
     const char *content_security_policy;
 };
 

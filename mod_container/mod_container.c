@@ -7,6 +7,7 @@
  *     route      ContainerRoute                  status   /container-status and its formats
  *     plan,tree  which script or file            admin    POST actions
  *     static     a tenant's plain files          reply    small answers
+ *     traffic    what is counted of requests
  *     scope  ContainerStatusScope                token    the tokens and results of its forms
  *     form, query, origin, path, seal, text, tree: no httpd inside, unit-tested
  */
@@ -26,6 +27,7 @@
 #include "mod_container/route.h"
 #include "mod_container/status.h"
 #include "mod_container/token.h"
+#include "mod_container/traffic.h"
 
 static struct module_state *state; /* set once a start, before children exist */
 static struct board *child_board;  /* set once a child, before threads exist */
@@ -116,6 +118,7 @@ static void child_init(apr_pool_t *child_pool, server_rec *server)
 {
     (void)server;
     child_board = board_create(child_pool, state->scoreboard_path);
+    traffic_child_init();
 }
 
 static void register_hooks(apr_pool_t *pool)
@@ -125,6 +128,9 @@ static void register_hooks(apr_pool_t *pool)
     static const char *const mappers[] = {"mod_alias.c",   "mod_proxy.c",       "mod_rewrite.c",
                                           "mod_userdir.c", "mod_vhost_alias.c", NULL};
     static const char *const proxy[] = {"mod_proxy.c", NULL};
+    /* mod_logio's count of a request is there once its own hook has run, behind mod_log_config's.
+     */
+    static const char *const logs[] = {"mod_log_config.c", "mod_logio.c", NULL};
 
     (void)pool;
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
@@ -137,6 +143,8 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_type_checker(route_type_checker, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(route_handler, NULL, proxy, APR_HOOK_REALLY_FIRST);
     ap_hook_insert_error_filter(route_insert_error_filter, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_log_transaction(traffic_log_transaction, logs, NULL, APR_HOOK_LAST);
+    traffic_register();
 
     ap_hook_handler(status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(admin_handler, NULL, NULL, APR_HOOK_MIDDLE);

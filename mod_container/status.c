@@ -13,44 +13,69 @@
 #include "mod_container/admin.h"
 #include "mod_container/module.h"
 #include "mod_container/reply.h"
+#include "mod_container/scope.h"
 
 #define ALLOWED_METHODS "GET, HEAD, OPTIONS"
 
 /* ---- the overview ---- */
 
-bool overview_slot(const struct overview *overview, uint32_t i, struct container_slot *slot)
+static bool is_allowed(const void *config, const char *tenant)
 {
-    return scoreboard_slot_read(overview->board->reader, i, slot) == 0 &&
-           slot->state != CONTAINER_OPEN;
+    return status_scope_allows(config, tenant);
 }
 
-void overview_take(request_rec *r, const struct board_view *board, struct overview *overview)
+bool overview_slot(const struct overview *overview, uint32_t i, struct container_slot *slot)
 {
-    struct container_slot slot;
-    uint32_t used = board->reader ? board->info.slots_used : 0;
-    char *letters = apr_palloc(r->pool, used + 1);
+    return selection_slot(&overview->selector, i, slot);
+}
+
+static apr_status_t overview_end(void *selection)
+{
+    selection_free(selection);
+    return APR_SUCCESS;
+}
+
+static void take_clocks(request_rec *r, struct overview *overview)
+{
+    const struct scoreboard_info *info = &overview->board->info;
+    apr_time_t restarted = ap_get_scoreboard_global()->restart_time;
+
+    overview->moment.boottime_usec = clock_boottime_usec();
+    overview->moment.realtime_usec = clock_realtime_usec();
+    if (overview->board->reader &&
+        overview->moment.boottime_usec > info->engine_started_boottime_usec)
+        overview->supervisor_uptime_usec =
+            overview->moment.boottime_usec - info->engine_started_boottime_usec;
+    if (r->request_time > restarted)
+        overview->httpd_uptime_seconds = (uint64_t)apr_time_sec(r->request_time - restarted);
+}
+
+int overview_take(request_rec *r, const struct board_view *board, const struct status_query *query,
+                  struct overview *overview)
+{
+    static const struct status_query all = {.order = ORDER_SLOT, .page = 1};
 
     memset(overview, 0, sizeof(*overview));
     overview->board = board;
-    overview->moment.boottime_usec = clock_boottime_usec();
-    overview->moment.realtime_usec = clock_realtime_usec();
-    overview->letters = letters;
-    if (board->reader && overview->moment.boottime_usec > board->info.engine_started_boottime_usec)
-        overview->supervisor_uptime_usec =
-            overview->moment.boottime_usec - board->info.engine_started_boottime_usec;
-    apr_time_t restarted = ap_get_scoreboard_global()->restart_time;
-    if (r->request_time > restarted)
-        overview->httpd_uptime_seconds = (uint64_t)apr_time_sec(r->request_time - restarted);
-    for (uint32_t i = 0; i < used; i++) {
-        bool is_readable = scoreboard_slot_read(board->reader, i, &slot) == 0;
-        bool is_known = is_readable && slot.state < CONTAINER_STATE_COUNT;
-        letters[i] = is_known ? container_state_letter((enum container_state)slot.state) : '?';
-        if (is_known)
-            overview->by_state[slot.state]++;
-        if (!is_readable || slot.state != CONTAINER_OPEN)
-            overview->containers++;
-    }
-    letters[used] = '\0';
+    overview->config = config_of_request(r);
+    overview->query = query ? query : &all;
+    overview->is_limited = status_scope_is_limited(overview->config);
+    take_clocks(r, overview);
+    if (board->reader && !overview->is_limited &&
+        scoreboard_host_read(board->reader, &overview->host) < 0)
+        memset(&overview->host, 0, sizeof(overview->host));
+    overview->selector = (struct selector){
+        .reader = board->reader,
+        .slots_used = board->info.slots_used,
+        .query = overview->query,
+        .moment = overview->moment,
+        .allows = overview->is_limited ? is_allowed : NULL,
+        .context = overview->config,
+    };
+    apr_pool_cleanup_register(r->pool, &overview->selection, overview_end, apr_pool_cleanup_null);
+    return selection_take(&overview->selector, &overview->selection) < 0
+               ? HTTP_INTERNAL_SERVER_ERROR
+               : OK;
 }
 
 const char *overview_time(request_rec *r, const struct overview *overview)
@@ -72,12 +97,13 @@ static const struct {
     [STATUS_HTML] = {"text/html; charset=utf-8", status_render_html},
     [STATUS_AUTO] = {"text/plain; charset=utf-8", status_render_auto},
     [STATUS_JSON] = {"application/json", status_render_json},
+    [STATUS_CSV] = {"text/csv; charset=utf-8; header=present", status_render_csv},
 };
 
 static int show(request_rec *r)
 {
     struct status_query query;
-    struct overview overview;
+    struct overview *overview = apr_palloc(r->pool, sizeof(*overview));
     struct error error = ERROR_INIT;
     _cleanup_board_view_ struct board_view board;
 
@@ -93,9 +119,10 @@ static int show(request_rec *r)
     ap_set_content_type(r, formats[query.format].type);
     if (r->header_only)
         return OK;
-    overview_take(r, &board, &overview);
-    formats[query.format].render(r, &overview, &query);
-    return OK;
+    int status = overview_take(r, &board, &query, overview);
+    if (status == OK)
+        formats[query.format].render(r, overview, &query);
+    return status;
 }
 
 /* Whether the path is the Location itself, not something below it. */
@@ -133,32 +160,33 @@ int status_handler(request_rec *r)
 static void section_short(request_rec *r, const struct overview *overview)
 {
     ap_rprintf(r, "ContainerSupervisorState: %s\nContainersTotal: %u\nContainersRunning: %u\n",
-               board_condition_name(overview->board->condition), overview->containers,
-               overview->by_state[CONTAINER_RUNNING]);
+               board_condition_name(overview->board->condition), overview->selection.containers,
+               overview->selection.by_state[CONTAINER_RUNNING]);
 }
 
 static void section_long(request_rec *r, const struct overview *overview)
 {
     ap_rprintf(r, "<hr />\n<h2>Containers</h2>\n<p>Supervisor: %s. Containers: %u.</p>\n",
-               board_condition_name(overview->board->condition), overview->containers);
+               board_condition_name(overview->board->condition), overview->selection.containers);
     ap_rputs("<ul>\n", r);
     for (uint32_t state = CONTAINER_OPEN + 1; state < CONTAINER_STATE_COUNT; state++)
-        if (overview->by_state[state])
+        if (overview->selection.by_state[state])
             ap_rprintf(r, "<li>%s: %u</li>\n", container_state_name((enum container_state)state),
-                       overview->by_state[state]);
+                       overview->selection.by_state[state]);
     ap_rputs("</ul>\n", r);
 }
 
 int status_hook_section(request_rec *r, int flags)
 {
-    struct overview overview;
+    struct overview *overview = apr_palloc(r->pool, sizeof(*overview));
     _cleanup_board_view_ struct board_view board;
 
     board_acquire(module_board(), &board);
-    overview_take(r, &board, &overview);
+    if (overview_take(r, &board, NULL, overview) != OK)
+        return OK;
     if (flags & AP_STATUS_SHORT)
-        section_short(r, &overview);
+        section_short(r, overview);
     else
-        section_long(r, &overview);
+        section_long(r, overview);
     return OK;
 }

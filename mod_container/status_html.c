@@ -125,11 +125,11 @@ static void warning(request_rec *r, const struct overview *overview)
 static void counts(request_rec *r, const struct overview *overview)
 {
     ap_rprintf(r, "<h2>Containers</h2>\n<ul class=\"counts\">\n<li><b>%u</b> in all</li>\n",
-               overview->containers);
+               overview->selection.containers);
     for (uint32_t state = CONTAINER_OPEN + 1; state < CONTAINER_STATE_COUNT; state++)
-        if (overview->by_state[state])
+        if (overview->selection.by_state[state])
             ap_rprintf(r, "<li><b class=\"%s\">%u</b> %s</li>\n", state_css_class(state),
-                       overview->by_state[state],
+                       overview->selection.by_state[state],
                        container_state_name((enum container_state)state));
     ap_rputs("</ul>\n", r);
 }
@@ -138,11 +138,11 @@ static void letter(request_rec *r, const struct overview *overview, uint32_t ind
                    apr_pool_t *scratch)
 {
     struct container_slot slot;
-    char text = overview->letters[index];
+    char text = overview->selection.letters[index];
 
     if (text == container_state_letter(CONTAINER_OPEN)) {
         ap_rputs("<i class=\"off\" title=\"open\">.</i>", r);
-    } else if (overview_slot(overview, index, &slot)) {
+    } else if (overview_slot(overview, overview->selection.letter_slots[index], &slot)) {
         ap_rprintf(r, "<i class=\"%s\" title=\"%s/%s: %s\">%c</i>", state_css_class(slot.state),
                    reply_html(scratch, slot.tenant), reply_html(scratch, slot.service),
                    container_state_name((enum container_state)slot.state),
@@ -158,7 +158,7 @@ static void letters(request_rec *r, const struct overview *overview)
 
     apr_pool_create(&scratch, r->pool);
     ap_rputs("<h2>Scoreboard</h2>\n<div class=\"board\">", r);
-    for (uint32_t i = 0; overview->letters[i]; i++) {
+    for (uint32_t i = 0; i < overview->selection.letter_count; i++) {
         if (i > 0 && i % LETTERS_A_LINE == 0)
             ap_rputs("\n", r);
         letter(r, overview, i, scratch);
@@ -176,11 +176,7 @@ static void letters(request_rec *r, const struct overview *overview)
 static const char *cell(const struct column *column, const struct overview *overview,
                         const struct container_slot *slot, apr_pool_t *scratch)
 {
-    if (column->html)
-        return column->html(scratch, &overview->moment, slot);
-    struct figure figure = column->figure(&overview->moment, slot);
-    const char *value = figure_text(scratch, &figure);
-    return value ? reply_html(scratch, value) : NULL;
+    return column->html(scratch, &overview->moment, slot);
 }
 
 static void row(request_rec *r, const struct overview *overview, uint32_t index,
@@ -213,8 +209,8 @@ static void table(request_rec *r, const struct overview *overview)
             ap_rvputs(r, "<th scope=\"col\" class=\"", status_columns[i].css_class, "\">",
                       status_columns[i].label, "</th>", NULL);
     ap_rputs("</tr></thead>\n<tbody>\n", r);
-    for (uint32_t i = 0; overview->letters[i]; i++) {
-        row(r, overview, i, scratch);
+    for (uint32_t i = 0; i < overview->selection.count; i++) {
+        row(r, overview, overview->selection.rows[i].slot, scratch);
         apr_pool_clear(scratch);
     }
     ap_rputs("</tbody>\n</table>\n", r);
@@ -237,7 +233,7 @@ void status_render_html(request_rec *r, const struct overview *overview,
     if (overview->board->reader) {
         counts(r, overview);
         letters(r, overview);
-        if (!query->is_without_table && overview->containers > 0)
+        if (!query->is_without_table && overview->selection.containers > 0)
             table(r, overview);
     }
     ap_rputs("<footer>For programs: <code>?auto</code> and <code>?format=json</code>. "

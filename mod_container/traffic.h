@@ -35,14 +35,21 @@ size_t traffic_last_requests(request_rec *r, const char *tenant, const char *ser
 
 /* ---- for hooks ---- */
 
-/* The request belongs to the route's service from now on. Sub-requests do not count. */
-void traffic_begin(request_rec *r, struct route *route);
+struct traffic_count;
+
+/*
+ * The request belongs to the route's service from now on. What it returns goes into route.h's
+ * struct routed, where the end of the request looks for it. NULL: sub-requests do not count, nor
+ * does an internal redirect of a request that was counted.
+ */
+struct traffic_count *traffic_begin(request_rec *r, struct route *route);
 
 /* Refused at the door; the request is not counted as begun. */
 void traffic_refuse(request_rec *r, struct route *route);
 
-/* A child's start, and the end of a request. */
-void traffic_child_init(apr_pool_t *child_pool, const struct module_state *state);
+/* At httpd's start, a child's start, and the end of a request. */
+void traffic_register(void);
+void traffic_child_init(void);
 int traffic_log_transaction(request_rec *r);
 
 #endif

@@ -23,6 +23,7 @@
 #include "supervisor/daemon/sampler.h"
 #include "supervisor/daemon/service.h"
 #include "supervisor/daemon/tenants.h"
+#include "supervisor/daemon/why.h"
 
 /* Behind the longest grace period: SIGKILL has been sent by then, and the kernel needs a moment. */
 #define STOP_MARGIN_USEC UINT64_C(10000000)
@@ -385,6 +386,7 @@ static void remove_run_files(struct engine *engine)
 void engine_close(struct engine *engine)
 {
     control_server_close(steal_ptr(engine->control));
+    why_close(engine);
     if (engine->board)
         kill_services(engine);
     tenants_close(engine->tenants);

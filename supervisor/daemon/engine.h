@@ -98,6 +98,7 @@ struct service {
 };
 
 struct control_server;
+struct look;
 struct tenants;
 
 struct engine {
@@ -111,6 +112,7 @@ struct engine {
     struct service *services;        /* in the order of their start */
     uint8_t *slots_taken;            /* settings.slots flags */
     struct control_server *control;
+    struct look *looks; /* under way (why.h) */
     struct tenants *tenants;
     struct json_t *ids; /* tenant -> number of its id range */
     int lock_fd;

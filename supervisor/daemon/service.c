@@ -14,8 +14,13 @@
 #include "supervisor/daemon/ids.h"
 #include "supervisor/daemon/journal.h"
 #include "supervisor/daemon/listener.h"
+#include "supervisor/daemon/logread.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
+
+/* Of the log, kept with an ending that nobody asked for. */
+#define EXIT_LINES    5
+#define EXIT_LINE_MAX 240
 
 static void run_again(struct service *service);
 
@@ -33,7 +38,8 @@ void spec_reference_drop(struct spec_reference *reference)
     free(reference);
 }
 
-void service_note_at(struct service *service, enum log_level level, const char *format, ...)
+void service_note_event(struct service *service, enum log_level level, const json_t *actor,
+                        const json_t *exit, const char *format, ...)
 {
     struct service_event *event = &service->events[service->event_count++ % SERVICE_EVENTS];
     va_list args;
@@ -43,8 +49,17 @@ void service_note_at(struct service *service, enum log_level level, const char *
     va_end(args);
     log_time(event->time);
     log_message(level, "%s/%s: %s", service->tenant, service->spec->name, event->text);
-    journal_write(service->engine->data_fd, event->time, service->tenant, service->spec->name,
-                  container_state_name(service->state), event->text);
+    const struct journal_event entry = {
+        .time = event->time,
+        .tenant = service->tenant,
+        .service = service->spec->name,
+        .state = container_state_name(service->state),
+        .text = event->text,
+        .is_warning = level <= LOG_LEVEL_WARNING,
+        .actor = actor,
+        .exit = exit,
+    };
+    journal_write(service->engine->data_fd, &entry);
 }
 
 void service_set_state(struct service *service, enum container_state state)
@@ -85,6 +100,38 @@ static void describe_end(struct service *service, char *text, size_t size)
     else
         snprintf(text, size, "exit status %d%s", service->exit_code,
                  is_oom ? ", after the OOM killer struck in it" : "");
+}
+
+/* The last lines that it wrote, each cut to what a journal can take. */
+static json_t *last_lines(const struct service *service)
+{
+    json_t *texts = json_array(), *line;
+    _cleanup_json_ json_t *lines = NULL;
+    char cursor[64];
+    int more;
+    size_t i;
+
+    if (logread(service->engine->data_fd, service->tenant, service->spec->name, NULL, EXIT_LINES,
+                &lines, cursor, &more, NULL) < 0)
+        return texts;
+    json_array_foreach (lines, i, line) {
+        const json_t *text = json_object_get(line, "text");
+        size_t length = json_string_length(text);
+        json_array_append_new(texts, control_text(json_string_value(text),
+                                                  length < EXIT_LINE_MAX ? length : EXIT_LINE_MAX));
+    }
+    return texts;
+}
+
+/* What an ending is remembered by, for whoever asks tomorrow. */
+static json_t *exit_object(const struct service *service, bool is_trouble)
+{
+    json_t *exit = json_pack("{s:i, s:i, s:n}", "code", service->exit_code, "signal",
+                             service->exit_signal, "oom_victim");
+
+    if (exit && is_trouble)
+        json_object_set_new(exit, "log", last_lines(service));
+    return exit;
 }
 
 static void take_new_spec(struct service *service)
@@ -206,7 +253,9 @@ static void finish_run(struct service *service)
     service->ended = service->run;
     service->is_limited = false;
     bool is_trouble = end.is_failure && service->next == NEXT_BY_POLICY;
-    service_note_at(service, is_trouble ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "ended: %s", text);
+    _cleanup_json_ json_t *exit = exit_object(service, is_trouble);
+    service_note_event(service, is_trouble ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, NULL, exit,
+                       "ended: %s", text);
     switch (service->next) {
     case NEXT_REMOVED:
         service_free(service);
