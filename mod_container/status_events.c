@@ -32,6 +32,8 @@
 #define LIFE_USEC     (3600 * UINT64_C(1000000))
 #define RETRY_SECONDS 30 /* of a client that found no place */
 #define RECONNECT_MS  2000
+#define STOP_TRIES    100
+#define STOP_TRY_USEC 10000
 
 /* ---- places ---- */
 
