@@ -185,12 +185,9 @@ void service_charts(struct service_page *service)
     service_open(service, "past", "The past");
     write_ranges(service);
     if (!take_past(service, past)) {
-        out_text(out, "<p class=\"quiet\">Nothing is recorded for this time");
-        if (service->silence) {
-            out_text(out, ": ");
-            out_html(out, service->silence);
-        }
-        out_text(out, ".</p>\n");
+        out_text(out, service->silence
+                          ? "<p class=\"quiet\">The supervisor did not answer.</p>\n"
+                          : "<p class=\"quiet\">Nothing is recorded for this time.</p>\n");
         service_close(service);
         return;
     }

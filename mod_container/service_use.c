@@ -168,7 +168,8 @@ static void rows_memory_parts(struct out *out, const struct container_slot *slot
         html_size_titled(out, parts[i].bytes, "");
         out_text(out, " <small>");
         html_duration(out, since(moment->boottime_usec, slot->detail_boottime_usec));
-        out_text(out, " old</small></td><td></td><td></td><td></td><td></td><td></td></tr>\n");
+        out_text(out, " old</small></td><td class=\"n\"></td><td class=\"n\"></td><td "
+                      "class=\"n\"></td><td class=\"n\"></td><td class=\"n\"></td></tr>\n");
     }
 }
 
@@ -184,13 +185,13 @@ static void row_amount(struct out *out, const char *key, const char *label, bool
     cell_of(out, "Now", true, value, write, "");
     cell_of(out, "Limit", limit > 0, limit, write, "");
     cell_share(out, true, value, limit);
-    out_text(out, "<td></td>");
+    out_text(out, "<td class=\"n\"></td>");
     open_cell(out, "Faults");
     if (has_hits) {
         out_count(out, hits);
         out_format(out, " <small>%s</small>", what);
     }
-    out_text(out, "</td><td></td></tr>\n");
+    out_text(out, "</td><td class=\"n\"></td></tr>\n");
 }
 
 static void cell_two(struct out *out, const char *label, const char *in, uint64_t in_value,
@@ -212,7 +213,7 @@ static void row_io(struct out *out, const struct container_slot *slot)
         return;
     open_row(out, "io", "Disk I/O", NULL);
     cell_two(out, "Now", "read", slot->io_read_rate, "write", slot->io_write_rate, write_byte_rate);
-    out_text(out, "<td></td>");
+    out_text(out, "<td class=\"n\"></td>");
     open_cell(out, "Operations");
     if (slot->has & SLOT_HAS_IO_OPS)
         out_format(out, "%u + %u <small>operations/s</small>", slot->io_read_ops_rate,
@@ -236,14 +237,14 @@ static void row_net(struct out *out, const struct container_slot *slot)
     open_row(out, "net", "Network", NULL);
     cell_two(out, "Now", "in", slot->net_receive_rate, "out", slot->net_transmit_rate,
              write_byte_rate);
-    out_text(out, "<td></td>");
+    out_text(out, "<td class=\"n\"></td>");
     cell_two(out, "Packets", "in", slot->net_receive_packets, "out", slot->net_transmit_packets,
              write_number);
     cell_two(out, "In all", "in", slot->net_receive_bytes, "out", slot->net_transmit_bytes,
              write_bytes);
     open_cell(out, "Faults");
     out_count(out, slot->net_receive_drops + slot->net_transmit_drops);
-    out_text(out, " <small>packets dropped</small></td><td></td></tr>\n");
+    out_text(out, " <small>packets dropped</small></td><td class=\"n\"></td></tr>\n");
 }
 
 static void row_page_faults(struct out *out, const struct container_slot *slot)
@@ -251,12 +252,12 @@ static void row_page_faults(struct out *out, const struct container_slot *slot)
     if (!(slot->has & SLOT_HAS_FAULTS))
         return;
     open_row(out, "page-faults", "Page faults", NULL);
-    out_text(out, "<td></td><td></td><td></td>");
+    out_text(out, "<td class=\"n\"></td><td class=\"n\"></td><td class=\"n\"></td>");
     open_cell(out, "In all");
     out_count(out, slot->page_faults);
     out_text(out, " <small>of them from disk ");
     out_count(out, slot->major_page_faults);
-    out_text(out, "</small></td><td></td><td></td></tr>\n");
+    out_text(out, "</small></td><td class=\"n\"></td><td class=\"n\"></td></tr>\n");
 }
 
 void service_use(struct service_page *service)

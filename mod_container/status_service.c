@@ -52,13 +52,17 @@ json_t *service_ask(struct service_page *service, const char *verb, json_t *extr
 
     if (answer)
         return answer;
-    out_text(&service->page.out, "<p class=\"quiet\">");
-    out_text(&service->page.out, service->silence ? "The supervisor did not answer: "
-                                                  : "The supervisor does not tell: ");
-    out_html(&service->page.out, service->silence   ? service->silence
-                                 : service->refusal ? service->refusal
-                                                    : "no memory");
-    out_text(&service->page.out, "</p>\n");
+    const char *reason = service->silence ? service->silence : service->refusal;
+    struct out *out = &service->page.out;
+    out_text(out, service->silence ? "<p class=\"quiet\">The supervisor did not answer."
+                                   : "<p class=\"quiet\">The supervisor does not tell.");
+    /* Paths of this machine are nothing for those who see some tenants only. */
+    if (reason && !service->page.overview->is_limited) {
+        out_text(out, " <small>");
+        out_html(out, reason);
+        out_text(out, "</small>");
+    }
+    out_text(out, "</p>\n");
     return NULL;
 }
 
