@@ -353,6 +353,22 @@ struct service *sampler_services(struct engine *engine)
     return engine->sampler->services;
 }
 
+void sampler_drop_idle(struct engine *engine)
+{
+    struct service **link = &engine->sampler->services;
+
+    while (*link) {
+        struct service *service = *link;
+        const struct sampling *sampling = &service->sampling;
+        if (service->has_container || sampling->pending) {
+            link = &service->next_sampled;
+            continue;
+        }
+        *link = service->next_sampled;
+        service->sampling.is_listed = false;
+    }
+}
+
 void sampler_begin_run(struct service *service)
 {
     struct sampler *sampler = service->engine->sampler;
