@@ -167,7 +167,9 @@ class Stack:
         return json.loads(self.ctl("-o", "json", "inspect", name).stdout)
 
     def state(self, name="alpha/web"):
-        return self.ps().get(name, {}).get("state")
+        """The engine's word for it: with requests in flight the board says working."""
+        state = self.ps().get(name, {}).get("state")
+        return "running" if state == "working" else state
 
     def wait_state(self, state, name="alpha/web", seconds=30):
         wait_until(lambda: self.state(name) == state,
