@@ -106,9 +106,7 @@ static void read_rest(struct service *service, struct cgroup_sample *next, bool 
     if (elapsed)
         faults_compare(service, &before, next);
     if (with_dear) {
-        bool was_full = sampling->disk.is_full;
-        disk_sample(service);
-        if (sampling->disk.is_full && !was_full)
+        if (disk_sample(service))
             fault_count(service, FAULT_DISK, false);
         sampling->dear_usec = now;
     }
