@@ -209,24 +209,26 @@ int scoreboard_slot_read(const struct scoreboard_reader *reader, uint32_t index,
     return r;
 }
 
-int scoreboard_slot_read_part(const struct scoreboard_reader *reader, uint32_t index, size_t offset,
-                              size_t size, struct container_slot *slot)
+int scoreboard_slot_read_parts(const struct scoreboard_reader *reader, uint32_t index,
+                               const struct seqlock_part *parts, size_t count,
+                               struct container_slot *slot)
 {
-    const size_t word = sizeof(uint64_t);
-    size_t first = offset / word * word;
-    const struct seqlock_part parts[] = {
-        {0, offsetof(struct container_slot, id)},
-        {first, (offset + size - first + word - 1) / word * word},
-    };
-
     if (index >= reader->map.header->slot_count)
         return -ERANGE;
     struct shared_slot *shared = &reader->map.slots[index];
-    int r = seqlock_read_parts(&shared->sequence, shared->words, slot, parts, 2);
+    int r = seqlock_read_parts(&shared->sequence, shared->words, slot, parts, count);
 
     if (r == 0)
         terminate_strings(slot);
     return r;
+}
+
+struct seqlock_part slot_part(size_t offset, size_t size)
+{
+    const size_t word = sizeof(uint64_t);
+    size_t first = offset / word * word;
+
+    return (struct seqlock_part){first, (offset + size - first + word - 1) / word * word};
 }
 
 /* A history that says more than its rings can hold is none. */
