@@ -300,7 +300,7 @@ def test_large_chunked_body_and_no_body(serve, control):
                                   "/container-status/Alpha/web", "/container-status/alpha/",
                                   "/container-status/a..b/web",
                                   "/container-status/-a/web", "/container-status/" + "a" * 64 + "/w",
-                                  "/look-only/alpha/web", "/admin-only"])
+                                  "/look-only/alpha/web/x", "/admin-only"])
 def test_addresses_that_name_no_service(serve, control, path):
     reply = serve().post(path, "action=stop")
     assert reply.status == 404
@@ -320,6 +320,10 @@ def test_methods(serve, control):
         assert reply.headers["Allow"] == "GET, HEAD, POST, OPTIONS", method
     options = httpd.request("OPTIONS", TARGET)
     assert options.status == 200 and options.headers["Allow"] == "GET, HEAD, POST, OPTIONS"
+    for path in ("/look-only/alpha/web", "/look-only/alpha", "/look-only"):
+        reply = httpd.post(path, "action=stop")
+        assert reply.status == 405 and reply.headers["Allow"] == "GET, HEAD, OPTIONS", path
+        assert httpd.request("OPTIONS", path).headers["Allow"] == "GET, HEAD, OPTIONS", path
     assert httpd.post(TARGET + "?action=stop", "action=stop").status == 400
     assert httpd.post("/container-status", "action=stop").status == 405
     assert control.requests == []
