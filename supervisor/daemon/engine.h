@@ -89,6 +89,8 @@ struct service {
     struct sampling sampling;
     struct service *next_sampled;
 
+    struct service_traffic *traffic; /* of the traffic board; NULL: never read */
+
     struct service_event events[SERVICE_EVENTS];
     unsigned event_count; /* ever; the ring holds the last SERVICE_EVENTS */
 };
@@ -105,6 +107,7 @@ struct engine {
     char cgroup_base[PATH_MAX]; /* with the parent of the settings */
     struct network *network;    /* NULL: network.enabled is false */
     struct scoreboard_writer *board;
+    struct traffic_watch *traffic;
     struct seccomp_program *seccomp; /* the last profile used; most tenants have the same */
     struct service *services;        /* in the order of their start */
     uint8_t *slots_taken;            /* settings.slots flags */

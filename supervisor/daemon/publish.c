@@ -7,6 +7,7 @@
 
 #include "common/cleanup.h"
 #include "supervisor/daemon/service.h"
+#include "supervisor/daemon/traffic.h"
 
 /* What sample and slot have under one name. */
 #define COPY(name) slot->name = sample->name
@@ -116,6 +117,7 @@ void service_publish(struct service *service)
     if (service->has_container)
         fill_figures(&service->sampling, &slot);
     fill_limits(service, &slot);
+    traffic_fill(service, &slot);
     snprintf(slot.tenant, sizeof(slot.tenant), "%s", service->tenant);
     snprintf(slot.service, sizeof(slot.service), "%s", spec->name);
     snprintf(slot.id, sizeof(slot.id), "%s", service->id);

@@ -12,6 +12,7 @@
 #include "supervisor/daemon/history.h"
 #include "supervisor/daemon/machine.h"
 #include "supervisor/daemon/service.h"
+#include "supervisor/daemon/traffic.h"
 
 #define USEC_PER_SEC     UINT64_C(1000000)
 #define LITTLE_USE_USEC  2000 /* a full reading costs some 40 us: two hundredths of it */
@@ -271,6 +272,7 @@ static void sample_services(struct engine *engine, uint64_t now)
  */
 static void (*const turn_steps[])(struct engine *engine, uint64_t now) = {
     sample_machine,
+    traffic_sample,
     sample_services,
     history_turn,
 };

@@ -17,6 +17,7 @@
 #include "supervisor/daemon/listener.h"
 #include "supervisor/daemon/logread.h"
 #include "supervisor/daemon/sampler.h"
+#include "supervisor/daemon/traffic.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
 
@@ -565,6 +566,7 @@ void service_free(struct service *service)
         listener_remove(service->listen_path);
     close_fd(&service->listen_fd);
     logfile_close(service->log);
+    traffic_forget(service);
     if (service->slot != UINT32_MAX) {
         scoreboard_slot_write(engine->board, service->slot, &open_slot);
         scoreboard_history_clear(engine->board, service->slot);

@@ -280,11 +280,6 @@ void cgroup_entry_close(struct cgroup_entry *entry);
 
 /* Freezes or thaws and waits, at most timeout_ms, until it is so (-ETIMEDOUT). */
 int cgroup_freeze(struct cgroup *cgroup, bool freeze, int timeout_ms, struct error *error);
-/*
- * 1 when the group is frozen (a container that is paused; nothing that enters it would run), 0 when
- * not or where nothing can freeze, or a negative errno.
- */
-int cgroup_is_frozen(const struct cgroup *cgroup);
 /* SIGKILL to every task of the group and its children, frozen ones too. Does not wait. */
 int cgroup_kill(struct cgroup *cgroup, struct error *error);
 /* Another signal to every task. */

@@ -185,6 +185,7 @@ class Screen:
         self.process = subprocess.Popen(
             [PROGRAM, "--root", workplace.path, "top", "--delay", "100ms", *arguments], stdin=slave, stdout=slave,
             stderr=slave, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
             env={**os.environ, "TERM": term, "LC_ALL": "C.UTF-8", "LINES": "", "COLUMNS": ""})
         os.close(slave)
 
