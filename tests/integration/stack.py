@@ -143,7 +143,7 @@ class Stack:
         status = self.stop()
         log = self.log()
         left = sorted(str(p.relative_to(self.path)) for p in (self.path / "run").rglob("*")
-                      if p.name != "lock")
+                      if p.name not in ("lock", "traffic"))
         shutil.rmtree(self.path)
         assert status in (None, self.expected_status), f"supervisor ended with {status}:\n{log}"
         assert "Sanitizer" not in log and "runtime error:" not in log, log
