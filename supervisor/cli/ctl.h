@@ -59,6 +59,8 @@ struct ctl {
     bool timestamps;     /* logs --timestamps */
     const char *stream;  /* logs --stream: "stdout", "stderr"; NULL: both */
     uint64_t since_usec; /* events --since: so long ago; 0: not given */
+    const char *sort, *states, *search, *limit; /* status, top: as written; NULL: not given */
+    uint64_t delay_usec;                        /* top --delay */
 };
 
 /* ---- verbs ---- */
@@ -70,6 +72,8 @@ int ctl_logs(const struct ctl *ctl, int count, char **args);
 int ctl_events(const struct ctl *ctl, int count, char **args);
 int ctl_processes(const struct ctl *ctl, int count, char **args);
 int ctl_why(const struct ctl *ctl, int count, char **args);
+int ctl_status(const struct ctl *ctl, int count, char **args);
+int ctl_top(const struct ctl *ctl, int count, char **args);
 int ctl_apply(const struct ctl *ctl, int count, char **args);
 int ctl_version(const struct ctl *ctl, int count, char **args);
 
