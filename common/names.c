@@ -91,3 +91,8 @@ int path_scoreboard(const struct paths *paths, char *buffer, struct error *error
 {
     return path_join(buffer, paths->run, "scoreboard", error);
 }
+
+int path_traffic(const struct paths *paths, char *buffer, struct error *error)
+{
+    return path_join(buffer, paths->run, "traffic", error);
+}

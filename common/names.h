@@ -59,5 +59,6 @@ int path_absolute(char *buffer, const char *path, struct error *error);
 /* The names below paths.run that cross a process border. Buffers hold PATH_MAX bytes. */
 int path_control_socket(const struct paths *paths, char *buffer, struct error *error);
 int path_scoreboard(const struct paths *paths, char *buffer, struct error *error);
+int path_traffic(const struct paths *paths, char *buffer, struct error *error);
 
 #endif

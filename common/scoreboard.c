@@ -1,66 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/scoreboard.h"
-
+/* What both sides of the scoreboard share, and the readers' side. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "common/cleanup.h"
+#include "common/scoreboard_internal.h"
 
-#define SLOT_WORDS (sizeof(struct container_slot) / sizeof(uint64_t))
-/* Turns of a reader's wait. A writer is inside for well below a microsecond. */
-#define READ_TRIES      2000
 #define LIVE_FLOOR_USEC UINT64_C(5000000)
-
-struct scoreboard_header {
-    uint64_t magic;
-    uint32_t abi;
-    uint32_t header_size;
-    uint32_t slot_size;
-    uint32_t slot_count;
-    _Atomic uint32_t slots_used;
-    _Atomic uint32_t retired;
-    uint32_t engine_pid;
-    uint32_t cpus;
-    uint64_t engine_started_realtime_usec;
-    uint64_t engine_started_boottime_usec;
-    uint64_t sample_interval_usec;
-    uint64_t memory_total_bytes;
-    _Atomic uint64_t heartbeat_boottime_usec;
-    char boot_id[40];
-    char version[32];
-};
-
-_Static_assert(sizeof(struct scoreboard_header) <= SCOREBOARD_HEADER_SIZE, "header page");
-
-struct shared_slot {
-    _Atomic uint64_t sequence;
-    _Atomic uint64_t words[SLOT_WORDS];
-};
-
-_Static_assert(sizeof(struct shared_slot) == 1024, "a slot is 1024 bytes");
-_Static_assert(sizeof(struct container_slot) % sizeof(uint64_t) == 0, "copied by words");
-
-struct mapping {
-    struct scoreboard_header *header;
-    struct shared_slot *slots;
-    size_t size;
-};
-
-struct scoreboard_writer {
-    struct mapping map;
-    char path[PATH_MAX];
-};
-
-struct scoreboard_reader {
-    struct mapping map;
-    bool is_of_this_boot;
-};
 
 static const struct {
     char letter;
@@ -85,7 +35,37 @@ const char *container_state_name(enum container_state state)
     return (unsigned)state < CONTAINER_STATE_COUNT ? states[state].name : "unknown";
 }
 
-static int map_file(int fd, size_t size, int protection, struct mapping *map)
+static const char *const fault_names[FAULT_COUNT] = {
+    [FAULT_NONE] = "none",   [FAULT_CPU] = "cpu",       [FAULT_MEMORY] = "memory",
+    [FAULT_OOM] = "oom",     [FAULT_TASKS] = "tasks",   [FAULT_DISK] = "disk",
+    [FAULT_CRASH] = "crash", [FAULT_HEALTH] = "health", [FAULT_REFUSED] = "refused",
+};
+
+const char *slot_fault_name(uint32_t fault)
+{
+    return fault_names[fault < FAULT_COUNT ? fault : FAULT_NONE];
+}
+
+const struct history_shape history_shapes[HISTORY_RINGS] = {
+    [HISTORY_SECONDS] = {0, HISTORY_SECONDS_POINTS},
+    [HISTORY_MINUTES] = {HISTORY_SECONDS_POINTS, HISTORY_MINUTES_POINTS},
+    [HISTORY_HALF_HOURS] = {HISTORY_SECONDS_POINTS + HISTORY_MINUTES_POINTS,
+                            HISTORY_HALF_HOURS_POINTS},
+};
+
+size_t scoreboard_history_offset(uint32_t slot_count)
+{
+    return SCOREBOARD_HEADER_SIZE + (size_t)slot_count * sizeof(struct shared_slot);
+}
+
+struct shared_history *scoreboard_history_at(const struct scoreboard_map *map, uint32_t index)
+{
+    char *start = (char *)map->header + scoreboard_history_offset(map->header->slot_count);
+
+    return (struct shared_history *)start + index;
+}
+
+int scoreboard_map_file(int fd, size_t size, int protection, struct scoreboard_map *map)
 {
     void *memory = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
 
@@ -97,7 +77,7 @@ static int map_file(int fd, size_t size, int protection, struct mapping *map)
     return 0;
 }
 
-static void read_boot_id(char *buffer, size_t size)
+void scoreboard_boot_id(char *buffer, size_t size)
 {
     _cleanup_fclose_ FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
 
@@ -105,136 +85,6 @@ static void read_boot_id(char *buffer, size_t size)
     if (file && fgets(buffer, (int)size, file))
         buffer[strcspn(buffer, "\n")] = '\0';
 }
-
-/* ---- writer ---- */
-
-/* Tells the readers of a board left behind by an earlier engine to look for the new one. */
-static void retire_old_board(int fd)
-{
-    struct stat st;
-    struct mapping map = {0};
-
-    if (fd < 0 || fstat(fd, &st) < 0 || st.st_size < (off_t)SCOREBOARD_HEADER_SIZE)
-        return;
-    if (map_file(fd, SCOREBOARD_HEADER_SIZE, PROT_READ | PROT_WRITE, &map) < 0)
-        return;
-    if (map.header->magic == SCOREBOARD_MAGIC && map.header->abi == SCOREBOARD_ABI)
-        atomic_store(&map.header->retired, 1);
-    munmap(map.header, map.size);
-}
-
-static void fill_header(struct scoreboard_header *header, uint32_t slot_count,
-                        const struct scoreboard_info *info)
-{
-    header->abi = SCOREBOARD_ABI;
-    header->header_size = SCOREBOARD_HEADER_SIZE;
-    header->slot_size = sizeof(struct shared_slot);
-    header->slot_count = slot_count;
-    header->engine_pid = info->engine_pid;
-    header->cpus = info->cpus;
-    header->engine_started_realtime_usec = info->engine_started_realtime_usec;
-    header->engine_started_boottime_usec = info->engine_started_boottime_usec;
-    header->sample_interval_usec = info->sample_interval_usec;
-    header->memory_total_bytes = info->memory_total_bytes;
-    snprintf(header->version, sizeof(header->version), "%s", info->version);
-    read_boot_id(header->boot_id, sizeof(header->boot_id));
-    atomic_store(&header->heartbeat_boottime_usec, clock_boottime_usec());
-    header->magic = SCOREBOARD_MAGIC;
-}
-
-/* Makes the whole file under a name of its own; nothing shows until it is renamed. */
-static int build_file(const char *path, uint32_t slot_count, unsigned gid, struct mapping *map,
-                      struct error *error)
-{
-    size_t size = SCOREBOARD_HEADER_SIZE + (size_t)slot_count * sizeof(struct shared_slot);
-
-    unlink(path);
-    _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return error_sys(error, errno, "create %s", path);
-    /* Reserved now: a full disk is an error here, not a SIGBUS in the middle of a write. */
-    int r = posix_fallocate(fd, 0, (off_t)size);
-    if (r != 0)
-        return error_sys(error, r, "reserve %zu bytes for %s", size, path);
-    if (fchown(fd, 0, gid) < 0 || fchmod(fd, 0640) < 0)
-        return error_sys(error, errno, "set the owner of %s", path);
-    r = map_file(fd, size, PROT_READ | PROT_WRITE, map);
-    return r < 0 ? error_sys(error, -r, "map %s", path) : 0;
-}
-
-int scoreboard_create(const char *path, uint32_t slot_count, unsigned gid,
-                      const struct scoreboard_info *info, struct scoreboard_writer **writer,
-                      struct error *error)
-{
-    char building[PATH_MAX];
-
-    if (slot_count == 0 || slot_count > SCOREBOARD_SLOTS_MAX)
-        return error_set(error, EINVAL, "scoreboard of %u slots: 1 to %u are possible", slot_count,
-                         SCOREBOARD_SLOTS_MAX);
-    if (snprintf(building, sizeof(building), "%s.new", path) >= (int)sizeof(building))
-        return error_set(error, ENAMETOOLONG, "%.200s...: path too long", path);
-    struct scoreboard_writer *made = calloc(1, sizeof(*made));
-    if (!made)
-        return error_sys(error, ENOMEM, "scoreboard");
-    _cleanup_close_ int old = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    int r = build_file(building, slot_count, gid, &made->map, error);
-    if (r == 0) {
-        fill_header(made->map.header, slot_count, info);
-        snprintf(made->path, sizeof(made->path), "%s", path);
-        if (rename(building, path) < 0)
-            r = error_sys(error, errno, "rename %s to %s", building, path);
-    }
-    /* Only now: who finds the old one retired and opens the path again gets the new one. */
-    if (r == 0)
-        retire_old_board(old);
-    if (r < 0) {
-        if (made->map.header)
-            munmap(made->map.header, made->map.size);
-        unlink(building);
-        free(made);
-        return r;
-    }
-    *writer = made;
-    return 0;
-}
-
-void scoreboard_slot_write(struct scoreboard_writer *writer, uint32_t index,
-                           const struct container_slot *slot)
-{
-    struct scoreboard_header *header = writer->map.header;
-    struct shared_slot *shared = &writer->map.slots[index];
-    uint64_t words[SLOT_WORDS];
-    uint64_t sequence = atomic_load_explicit(&shared->sequence, memory_order_relaxed);
-
-    memcpy(words, slot, sizeof(words));
-    atomic_store_explicit(&shared->sequence, sequence + 1, memory_order_relaxed);
-    atomic_thread_fence(memory_order_release);
-    for (size_t i = 0; i < SLOT_WORDS; i++)
-        atomic_store_explicit(&shared->words[i], words[i], memory_order_relaxed);
-    atomic_store_explicit(&shared->sequence, sequence + 2, memory_order_release);
-
-    if (index >= atomic_load_explicit(&header->slots_used, memory_order_relaxed))
-        atomic_store_explicit(&header->slots_used, index + 1, memory_order_release);
-}
-
-void scoreboard_heartbeat(struct scoreboard_writer *writer, uint64_t boottime_usec)
-{
-    atomic_store_explicit(&writer->map.header->heartbeat_boottime_usec, boottime_usec,
-                          memory_order_release);
-}
-
-void scoreboard_writer_close(struct scoreboard_writer *writer, bool unlink_file)
-{
-    if (!writer)
-        return;
-    atomic_store(&writer->map.header->retired, 1);
-    munmap(writer->map.header, writer->map.size);
-    if (unlink_file)
-        unlink(writer->path);
-    free(writer);
-}
-
-/* ---- readers ---- */
 
 /* A file that is not exactly what this program was built for is refused with both versions named.
  */
@@ -249,9 +99,11 @@ static int check_layout(const char *path, const struct scoreboard_header *header
                          "install the same version of supervisor, module and client",
                          path, header->abi, SCOREBOARD_ABI);
     if (header->header_size != SCOREBOARD_HEADER_SIZE ||
-        header->slot_size != sizeof(struct shared_slot) || header->slot_count == 0 ||
+        header->slot_size != sizeof(struct shared_slot) ||
+        header->history_size != sizeof(struct shared_history) || header->slot_count == 0 ||
         header->slot_count > SCOREBOARD_SLOTS_MAX ||
-        size < SCOREBOARD_HEADER_SIZE + (size_t)header->slot_count * sizeof(struct shared_slot))
+        size < scoreboard_history_offset(header->slot_count) +
+                   (size_t)header->slot_count * sizeof(struct shared_history))
         return error_set(error, EPROTO, "%s: the sizes in its header do not fit the file", path);
     return 0;
 }
@@ -264,7 +116,7 @@ static bool is_of_this_boot(const struct scoreboard_header *header)
 {
     char boot_id[sizeof(header->boot_id)];
 
-    read_boot_id(boot_id, sizeof(boot_id));
+    scoreboard_boot_id(boot_id, sizeof(boot_id));
     return !boot_id[0] || !header->boot_id[0] ||
            memcmp(boot_id, header->boot_id, sizeof(boot_id)) == 0;
 }
@@ -284,7 +136,7 @@ int scoreboard_open(const char *path, struct scoreboard_reader **reader, struct 
     struct scoreboard_reader *made = calloc(1, sizeof(*made));
     if (!made)
         return error_sys(error, ENOMEM, "scoreboard");
-    int r = map_file(fd, (size_t)st.st_size, PROT_READ, &made->map);
+    int r = scoreboard_map_file(fd, (size_t)st.st_size, PROT_READ, &made->map);
     if (r < 0) {
         free(made);
         return error_sys(error, -r, "map %s", path);
@@ -325,6 +177,7 @@ void scoreboard_info(const struct scoreboard_reader *reader, struct scoreboard_i
     info->memory_total_bytes = header->memory_total_bytes;
     info->heartbeat_boottime_usec =
         atomic_load_explicit(&header->heartbeat_boottime_usec, memory_order_acquire);
+    info->changes = atomic_load_explicit(&header->changes, memory_order_acquire);
     info->retired = atomic_load(&header->retired) != 0;
 }
 
@@ -349,25 +202,72 @@ int scoreboard_slot_read(const struct scoreboard_reader *reader, uint32_t index,
     if (index >= reader->map.header->slot_count)
         return -ERANGE;
     struct shared_slot *shared = &reader->map.slots[index];
-    uint64_t words[SLOT_WORDS];
+    int r = seqlock_read(&shared->sequence, shared->words, slot, sizeof(*slot));
 
-    for (unsigned try = 0; try < READ_TRIES; try++) {
-        uint64_t before = atomic_load_explicit(&shared->sequence, memory_order_acquire);
-        if (before & 1) {
-            if (try % 16 == 15)
-                nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
-            continue;
-        }
-        for (size_t i = 0; i < SLOT_WORDS; i++)
-            words[i] = atomic_load_explicit(&shared->words[i], memory_order_relaxed);
-        atomic_thread_fence(memory_order_acquire);
-        if (atomic_load_explicit(&shared->sequence, memory_order_relaxed) == before) {
-            memcpy(slot, words, sizeof(words));
-            terminate_strings(slot);
-            return 0;
-        }
-    }
-    return -EAGAIN;
+    if (r == 0)
+        terminate_strings(slot);
+    return r;
+}
+
+int scoreboard_slot_read_part(const struct scoreboard_reader *reader, uint32_t index, size_t offset,
+                              size_t size, struct container_slot *slot)
+{
+    const size_t word = sizeof(uint64_t);
+    size_t first = offset / word * word;
+    const struct seqlock_part parts[] = {
+        {0, offsetof(struct container_slot, id)},
+        {first, (offset + size - first + word - 1) / word * word},
+    };
+
+    if (index >= reader->map.header->slot_count)
+        return -ERANGE;
+    struct shared_slot *shared = &reader->map.slots[index];
+    int r = seqlock_read_parts(&shared->sequence, shared->words, slot, parts, 2);
+
+    if (r == 0)
+        terminate_strings(slot);
+    return r;
+}
+
+/* A history that says more than its rings can hold is none. */
+static bool is_sound(const struct slot_history *history)
+{
+    for (size_t i = 0; i < HISTORY_RINGS; i++)
+        if (history->rings[i].count > history_shapes[i].points ||
+            history->rings[i].next >= history_shapes[i].points)
+            return false;
+    return true;
+}
+
+int scoreboard_history_read(const struct scoreboard_reader *reader, uint32_t index,
+                            struct slot_history *history)
+{
+    if (index >= reader->map.header->slot_count)
+        return -ERANGE;
+    struct shared_history *shared = scoreboard_history_at(&reader->map, index);
+    if (atomic_load_explicit(&shared->sequence, memory_order_relaxed) == 0)
+        return -ENOENT;
+    int r = seqlock_read(&shared->sequence, shared->words, history, sizeof(*history));
+    return r < 0 ? r : is_sound(history) ? 0 : -ENOENT;
+}
+
+size_t history_points(const struct slot_history *history, enum history_ring ring,
+                      struct history_point *points)
+{
+    const struct history_shape *shape = &history_shapes[ring];
+    size_t count = history->rings[ring].count;
+    size_t at = (history->rings[ring].next + shape->points - count) % shape->points;
+
+    for (size_t i = 0; i < count; i++)
+        points[i] = history->points[shape->first + (at + i) % shape->points];
+    return count;
+}
+
+int scoreboard_host_read(const struct scoreboard_reader *reader, struct host_figures *host)
+{
+    struct scoreboard_header *header = reader->map.header;
+
+    return seqlock_read(&header->host_sequence, header->host_words, host, sizeof(*host));
 }
 
 static bool slot_is(const struct container_slot *slot, const char *tenant, const char *service)

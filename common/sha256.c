@@ -72,23 +72,73 @@ static void compress(uint32_t state[8], const uint8_t *block)
         state[i] += v[i];
 }
 
-void sha256(const void *data, size_t length, uint8_t digest[SHA256_SIZE])
+static const uint32_t initial[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                    0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+
+/* Takes the rest of a message of which state has seen `before` bytes, whole blocks, and ends it. */
+static void finish(uint32_t state[8], size_t before, const void *data, size_t length,
+                   uint8_t digest[SHA256_SIZE])
 {
-    uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                         0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     uint8_t tail[2 * BLOCK_SIZE] = {0};
     const uint8_t *at = data;
     size_t left = length;
 
     for (; left >= BLOCK_SIZE; left -= BLOCK_SIZE, at += BLOCK_SIZE)
         compress(state, at);
-    memcpy(tail, at, left);
+    if (left > 0)
+        memcpy(tail, at, left);
     tail[left] = 0x80;
     size_t tail_size = left + 9 <= BLOCK_SIZE ? BLOCK_SIZE : 2 * BLOCK_SIZE;
     for (unsigned i = 0; i < 8; i++)
-        tail[tail_size - 1 - i] = (uint8_t)((uint64_t)length * 8 >> 8 * i);
+        tail[tail_size - 1 - i] = (uint8_t)((uint64_t)(before + length) * 8 >> 8 * i);
     for (size_t done = 0; done < tail_size; done += BLOCK_SIZE)
         compress(state, tail + done);
     for (unsigned i = 0; i < SHA256_SIZE; i++)
         digest[i] = (uint8_t)(state[i / 4] >> 8 * (3 - i % 4));
+}
+
+void sha256(const void *data, size_t length, uint8_t digest[SHA256_SIZE])
+{
+    uint32_t state[8];
+
+    memcpy(state, initial, sizeof(state));
+    finish(state, 0, data, length, digest);
+}
+
+/* A hash of one block of the key, each byte turned by mask, and then of data. */
+static void keyed(const uint8_t key[BLOCK_SIZE], uint8_t mask, const void *data, size_t length,
+                  uint8_t digest[SHA256_SIZE])
+{
+    uint8_t block[BLOCK_SIZE];
+    uint32_t state[8];
+
+    for (unsigned i = 0; i < BLOCK_SIZE; i++)
+        block[i] = key[i] ^ mask;
+    memcpy(state, initial, sizeof(state));
+    compress(state, block);
+    finish(state, BLOCK_SIZE, data, length, digest);
+}
+
+void hmac_sha256(const void *key, size_t key_length, const void *data, size_t length,
+                 uint8_t digest[SHA256_SIZE])
+{
+    uint8_t padded[BLOCK_SIZE] = {0};
+    uint8_t inner[SHA256_SIZE];
+
+    if (key_length > BLOCK_SIZE)
+        sha256(key, key_length, padded);
+    else if (key_length > 0)
+        memcpy(padded, key, key_length);
+    keyed(padded, 0x36, data, length, inner);
+    keyed(padded, 0x5c, inner, sizeof(inner), digest);
+}
+
+bool sha256_is_equal(const uint8_t a[SHA256_SIZE], const uint8_t b[SHA256_SIZE])
+{
+    /* The compiler must not find out that one difference is enough. */
+    volatile uint8_t difference = 0;
+
+    for (unsigned i = 0; i < SHA256_SIZE; i++)
+        difference = difference | (uint8_t)(a[i] ^ b[i]);
+    return difference == 0;
 }

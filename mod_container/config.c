@@ -11,8 +11,10 @@
 #include <http_core.h>
 
 #include "common/cleanup.h"
+#include "common/units.h"
 #include "mod_container/module.h"
 #include "mod_container/path.h"
+#include "mod_container/scope.h"
 
 #define DOCROOT_DEFAULT "/var/www"
 
@@ -47,6 +49,9 @@ void *config_create_location(apr_pool_t *pool, char *path)
     (void)path;
     config->status_on = -1;
     config->admin_on = -1;
+    config->admin_limit = -1;
+    config->traffic_query = -1;
+    config->status_logs = -1;
     return config;
 }
 
@@ -58,6 +63,11 @@ void *config_merge_location(apr_pool_t *pool, void *base, void *added)
     merged->route = inner->route ? inner->route : outer->route;
     merged->status_on = inner->status_on >= 0 ? inner->status_on : outer->status_on;
     merged->admin_on = inner->admin_on >= 0 ? inner->admin_on : outer->admin_on;
+    merged->admin_limit = inner->admin_limit >= 0 ? inner->admin_limit : outer->admin_limit;
+    merged->traffic_query = inner->traffic_query >= 0 ? inner->traffic_query : outer->traffic_query;
+    merged->status_logs = inner->status_logs >= 0 ? inner->status_logs : outer->status_logs;
+    /* A section inside, or later, says anew which tenants; it does not add to those outside. */
+    merged->status_scope = inner->status_scope ? inner->status_scope : outer->status_scope;
     merged->base = inner->base ? inner->base : outer->base;
     return merged;
 }
@@ -76,6 +86,8 @@ int config_resolve(const server_rec *main_server, struct module_state *state, st
     int r = paths_init(&paths, config->root, error);
     if (r == 0)
         r = path_scoreboard(&paths, state->scoreboard_path, error);
+    if (r == 0)
+        r = path_traffic(&paths, state->traffic_path, error);
     if (r == 0 && !config->control_socket)
         return path_control_socket(&paths, state->control_path, error);
     if (r == 0)
@@ -262,6 +274,16 @@ static const char *set_route(cmd_parms *cmd, void *data, int argc, char *const a
     return NULL;
 }
 
+static const char *set_traffic_query(cmd_parms *cmd, void *data, int value)
+{
+    struct location_config *config = data;
+    const char *problem = check_section(cmd);
+
+    if (!problem)
+        config->traffic_query = value;
+    return problem;
+}
+
 /* ---- ContainerStatus and ContainerAdmin ---- */
 
 /* The section around a directive that is a <Location> by name, whatever <IfModule> is in between.
@@ -279,14 +301,22 @@ static bool is_in_plain_location(const cmd_parms *cmd)
  * Only a <Location> may enable a handler: a flag for a whole server or directory would reach the
  * SetHandler of a tenant's .htaccess there.
  */
-static const char *enable(cmd_parms *cmd, struct location_config *config, int *flag, int value)
+static const char *check_place(cmd_parms *cmd)
 {
     const char *problem = check_section(cmd);
 
+    if (!problem && !cmd->path)
+        problem =
+            apr_psprintf(cmd->pool, "%s belongs into a section <Location PATH>", cmd->cmd->name);
+    return problem;
+}
+
+static const char *enable(cmd_parms *cmd, struct location_config *config, int *flag, int value)
+{
+    const char *problem = check_place(cmd);
+
     if (problem)
         return problem;
-    if (!cmd->path)
-        return apr_psprintf(cmd->pool, "%s belongs into a section <Location PATH>", cmd->cmd->name);
     *flag = value;
     if (is_in_plain_location(cmd))
         config->base = cmd->path;
@@ -307,6 +337,48 @@ static const char *set_admin(cmd_parms *cmd, void *data, int value)
     return enable(cmd, config, &config->admin_on, value);
 }
 
+static const char *set_logs(cmd_parms *cmd, void *data, int value)
+{
+    struct location_config *config = data;
+    const char *problem = check_place(cmd);
+
+    if (!problem)
+        config->status_logs = value;
+    return problem;
+}
+
+static const char *set_limit(cmd_parms *cmd, void *data, const char *text)
+{
+    struct location_config *config = data;
+    const char *problem = check_place(cmd);
+    uint64_t calls = 0;
+
+    if (problem)
+        return problem;
+    if (strcmp(text, "off") != 0 && (parse_u64(text, ADMIN_LIMIT_MAX, &calls) < 0 || calls == 0))
+        return apr_psprintf(cmd->pool,
+                            "ContainerAdminLimit \"%s\": write how many calls a minute one client "
+                            "may make, from 1 to %d, or off",
+                            text, ADMIN_LIMIT_MAX);
+    config->admin_limit = (int)calls;
+    return NULL;
+}
+
+static const char *add_scope(cmd_parms *cmd, void *data, const char *tenant)
+{
+    struct location_config *config = data;
+    struct error error = ERROR_INIT;
+    const char *problem = check_place(cmd);
+
+    if (problem)
+        return problem;
+    struct status_scope *scope = status_scope_add(cmd->pool, config->status_scope, tenant, &error);
+    if (!scope)
+        return apr_psprintf(cmd->pool, "ContainerStatusScope: %s", error.message);
+    config->status_scope = scope;
+    return NULL;
+}
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic"
 const command_rec config_directives[] = {
@@ -317,10 +389,18 @@ const command_rec config_directives[] = {
                   "the path of the supervisor's control socket, or auto"),
     AP_INIT_TAKE_ARGV("ContainerRoute", set_route, NULL, RSRC_CONF | ACCESS_CONF,
                       "TENANT/SERVICE [docroot=PATH] [static=DIRECTORY] [fallback=URI], or off"),
+    AP_INIT_FLAG("ContainerTrafficQuery", set_traffic_query, NULL, RSRC_CONF | ACCESS_CONF,
+                 "On: the traffic board remembers the last requests with their query strings"),
     AP_INIT_FLAG("ContainerStatus", set_status, NULL, ACCESS_CONF | RSRC_CONF,
                  "On: SetHandler container-status shows the containers in this Location"),
     AP_INIT_FLAG("ContainerAdmin", set_admin, NULL, ACCESS_CONF | RSRC_CONF,
                  "On: POST to TENANT/SERVICE below this Location starts and stops containers"),
+    AP_INIT_TAKE1("ContainerAdminLimit", set_limit, NULL, ACCESS_CONF | RSRC_CONF,
+                  "how many admin calls a minute one client may make, or off"),
+    AP_INIT_ITERATE("ContainerStatusScope", add_scope, NULL, ACCESS_CONF | RSRC_CONF,
+                    "TENANT...: this Location shows and steers these tenants only"),
+    AP_INIT_FLAG("ContainerStatusLogs", set_logs, NULL, ACCESS_CONF | RSRC_CONF,
+                 "On: the page of a service shows the last lines of its log"),
     {.name = NULL},
 };
 #pragma GCC diagnostic pop

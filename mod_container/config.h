@@ -39,14 +39,24 @@ struct route {
 
     /* What a child remembers; its threads share it, each word an atomic. */
     volatile apr_uint32_t slot_hint;
+    volatile apr_uint32_t traffic_hint;
     volatile apr_uint32_t logged_at[ROUTE_REFUSAL_COUNT]; /* seconds since the epoch */
 };
+
+#define ADMIN_LIMIT_DEFAULT 120
+#define ADMIN_LIMIT_MAX     6000
+
+struct status_scope; /* scope.h */
 
 /* Per <Location> or server. Tri-state flags: -1 is "not said here". */
 struct location_config {
     struct route *route; /* NULL: not said here */
     int status_on;
     int admin_on;
+    int admin_limit;                   /* ContainerAdminLimit: calls a minute; 0: off */
+    int traffic_query;                 /* the last requests are shown with their query */
+    int status_logs;                   /* ContainerStatusLogs: the page shows the last log lines */
+    struct status_scope *status_scope; /* ContainerStatusScope, or NULL: all tenants */
     const char *base; /* path of the <Location> that enables a handler; NULL for LocationMatch */
 };
 
@@ -54,6 +64,7 @@ struct location_config {
 struct module_state {
     char scoreboard_path[PATH_MAX];
     char control_path[PATH_MAX];
+    char traffic_path[PATH_MAX];
     const char *content_security_policy;
 };
 

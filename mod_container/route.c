@@ -23,13 +23,7 @@
 #define RETRY_SOON_SECONDS   5
 #define RETRY_LATE_SECONDS   60
 
-/* What a request of ours carries from hook to hook. */
-struct routed {
-    struct route *route;
-    bool is_static; /* a file of the tree: its type is asked for */
-};
-
-static struct routed *routed_of(const request_rec *r)
+struct routed *route_of_request(const request_rec *r)
 {
     return ap_get_module_config(r->request_config, &container_module);
 }
@@ -50,6 +44,10 @@ int route_translate_name(request_rec *r)
 
     if (!route || route->is_off || r->proxyreq || r->uri[0] != '/' || has_own_handler(r))
         return DECLINED;
+    struct routed *routed = apr_pcalloc(r->pool, sizeof(*routed));
+    routed->route = route;
+    routed->traffic = traffic_begin(r, route);
+    ap_set_module_config(r->request_config, &container_module, routed);
     if (!path_is_acceptable(r->uri)) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                       "path with a control character, '?' or encoded slash: not handed on");
@@ -57,9 +55,6 @@ int route_translate_name(request_rec *r)
     }
     if (r->method_number == M_CONNECT)
         return HTTP_METHOD_NOT_ALLOWED;
-    struct routed *routed = apr_pcalloc(r->pool, sizeof(*routed));
-    routed->route = route;
-    ap_set_module_config(r->request_config, &container_module, routed);
     r->filename = apr_pstrcat(r->pool, route->docroot, r->uri, NULL);
     /* No file of this machine, whatever its name: nobody is to open or negotiate it. */
     r->finfo.filetype = APR_SOCK;
@@ -69,12 +64,12 @@ int route_translate_name(request_rec *r)
 /* TRACE stays with the core, which answers or refuses it next. */
 int route_map_to_storage(request_rec *r)
 {
-    return routed_of(r) && r->method_number != M_TRACE ? OK : DECLINED;
+    return route_of_request(r) && r->method_number != M_TRACE ? OK : DECLINED;
 }
 
 int route_type_checker(request_rec *r)
 {
-    const struct routed *routed = routed_of(r);
+    const struct routed *routed = route_of_request(r);
 
     return routed && !routed->is_static ? OK : DECLINED;
 }
@@ -306,7 +301,7 @@ static int serve(request_rec *r, struct routed *routed, const struct container_s
 
 int route_handler(request_rec *r)
 {
-    struct routed *routed = routed_of(r);
+    struct routed *routed = route_of_request(r);
     struct container_slot slot;
     int answer;
 
@@ -329,7 +324,7 @@ int route_handler(request_rec *r)
 /* mod_proxy's own 503 (the socket is gone, or its backlog full) says no time to come again. */
 void route_insert_error_filter(request_rec *r)
 {
-    if (r->status == HTTP_SERVICE_UNAVAILABLE && routed_of(r) &&
+    if (r->status == HTTP_SERVICE_UNAVAILABLE && route_of_request(r) &&
         !apr_table_get(r->err_headers_out, "Retry-After"))
         apr_table_setn(r->err_headers_out, "Retry-After", apr_itoa(r->pool, RETRY_SOON_SECONDS));
 }

@@ -10,6 +10,19 @@
 
 #include <httpd.h>
 
+#include "mod_container/config.h"
+#include "mod_container/traffic.h"
+
+/* What a request of ours carries from hook to hook. */
+struct routed {
+    struct route *route;
+    bool is_static;                /* a file of the tree: its type is asked for */
+    struct traffic_count *traffic; /* NULL: not counted, or counted with another of its chain */
+};
+
+/* NULL: the request has no route. */
+struct routed *route_of_request(const request_rec *r);
+
 /* Hooks, in the order in which a request meets them. */
 int route_translate_name(request_rec *r);
 int route_map_to_storage(request_rec *r);

@@ -1,96 +1,181 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ?auto: one "Key: value" a line, the same keys whatever the MPM; absent figures have no line. */
-#include <apr_strings.h>
+/*
+ * ?auto, in mod_status' habit: one "Key: value" a line. Without a selection the keys are the same
+ * on every machine, but for what is absent: sums over all containers, and the scoreboard. With one
+ * (limit=, tenant=, sort= ...) a line a figure of each chosen container.
+ */
 #include <ctype.h>
+
+#include <apr_strings.h>
 #include <http_protocol.h>
 
-#include "mod_container/reply.h"
 #include "mod_container/status.h"
 
-static void line_text(request_rec *r, const char *key, const char *value)
+static void line_text(struct out *out, const char *key, const char *value)
 {
-    if (*value)
-        ap_rvputs(r, key, ": ", reply_clean(r->pool, value), "\n", NULL);
+    if (!*value)
+        return;
+    out_text(out, key);
+    out_literal(out, ": ");
+    out_clean(out, value);
+    out_char(out, '\n');
 }
 
-static void line_count(request_rec *r, const char *key, uint64_t value)
+static void line_count(struct out *out, const char *key, uint64_t value)
 {
-    ap_rprintf(r, "%s: %" APR_UINT64_T_FMT "\n", key, value);
+    out_text(out, key);
+    out_literal(out, ": ");
+    out_count(out, value);
+    out_char(out, '\n');
 }
 
-static void line_seconds(request_rec *r, const char *key, uint64_t usec)
+static void line_seconds(struct out *out, const char *key, uint64_t usec)
 {
-    ap_rprintf(r, "%s: %" APR_UINT64_T_FMT ".%03u\n", key, usec / 1000000,
-               (unsigned)(usec / 1000 % 1000));
+    out_text(out, key);
+    out_literal(out, ": ");
+    out_seconds(out, usec);
+    out_char(out, '\n');
 }
 
-static void supervisor_lines(request_rec *r, const struct overview *overview)
+static void value_and_end(struct out *out, const struct figure *figure)
+{
+    out_literal(out, ": ");
+    if (figure->kind == FIGURE_TEXT)
+        out_clean(out, figure->text);
+    else
+        out_figure(out, figure, 0);
+    out_char(out, '\n');
+}
+
+static void supervisor_lines(struct out *out, const struct overview *overview)
 {
     const struct board_view *board = overview->board;
     const struct scoreboard_info *info = &board->info;
 
-    line_text(r, "SupervisorState", board_condition_name(board->condition));
-    line_text(r, "SupervisorReason", board->why.message);
+    line_text(out, "SupervisorState", board_condition_name(board->condition));
+    line_text(out, "SupervisorReason", board->why.message);
     if (!board->reader)
         return;
-    line_text(r, "SupervisorVersion", info->version);
-    line_count(r, "SupervisorPid", info->engine_pid);
-    line_count(r, "SupervisorUptimeSeconds", overview->supervisor_uptime_usec / 1000000);
-    line_seconds(r, "SampleAgeSeconds", board->age_usec);
-    line_seconds(r, "SampleIntervalSeconds", info->sample_interval_usec);
-    line_count(r, "HostCpus", info->cpus);
-    line_count(r, "HostMemoryBytes", info->memory_total_bytes);
-    line_count(r, "Slots", info->slot_count);
+    line_seconds(out, "SampleAgeSeconds", board->age_usec);
+    line_seconds(out, "SampleIntervalSeconds", info->sample_interval_usec);
+    if (overview->is_limited)
+        return;
+    line_text(out, "SupervisorVersion", info->version);
+    line_count(out, "SupervisorPid", info->engine_pid);
+    line_count(out, "SupervisorUptimeSeconds", overview->supervisor_uptime_usec / 1000000);
+    line_count(out, "HostCpus", info->cpus);
+    line_count(out, "HostMemoryBytes", info->memory_total_bytes);
+    line_count(out, "Slots", info->slot_count);
+}
+
+/* A group's elements behind a prefix: "HostPressure" "Cpu" "SomeAvg10Percent". */
+static void group_lines(struct out *out, const char *prefix, const struct figure_group *group,
+                        uint64_t has, const void *base)
+{
+    char made[GROUP_NAME_SIZE];
+
+    for (unsigned i = 0; i < group->count; i++) {
+        const char *name = group_element_name(group, has, base, i, made);
+        if (!name)
+            continue;
+        char key[64];
+        if (group->names)
+            apr_snprintf(key, sizeof(key), "%s%s%c%s", prefix, group->flat_auto,
+                         toupper((unsigned char)name[0]), name + 1);
+        else
+            apr_snprintf(key, sizeof(key), "%s%s%u", prefix, group->flat_auto, i + 1);
+        if (!group->names)
+            line_text(out, key, name);
+        for (size_t j = 0; j < group->row_count; j++) {
+            struct figure figure = group_figure_of(group, &group->rows[j], has, base, i);
+            if (figure.kind == FIGURE_ABSENT)
+                continue;
+            out_text(out, key);
+            out_text(out, group->rows[j].auto_key);
+            value_and_end(out, &figure);
+        }
+    }
+}
+
+static void host_lines(struct out *out, const struct overview *overview)
+{
+    for (size_t i = 0; i < host_figure_row_count; i++) {
+        struct figure figure = host_figure_of(&host_figure_rows[i], &overview->host);
+        if (figure.kind == FIGURE_ABSENT)
+            continue;
+        out_text(out, host_figure_rows[i].auto_key);
+        value_and_end(out, &figure);
+    }
+    group_lines(out, "", &host_pressure_group, overview->host.has, &overview->host);
 }
 
 /* "ContainersRunning", from the state's own name. */
-static void count_lines(request_rec *r, const struct overview *overview)
+static void count_lines(struct out *out, const struct overview *overview)
 {
-    line_count(r, "Containers", overview->containers);
+    line_count(out, "Containers", overview->selection.containers);
     for (uint32_t state = CONTAINER_OPEN + 1; state < CONTAINER_STATE_COUNT; state++) {
         const char *name = container_state_name((enum container_state)state);
-        ap_rprintf(r, "Containers%c%s: %u\n", toupper((unsigned char)name[0]), name + 1,
-                   overview->by_state[state]);
+        out_literal(out, "Containers");
+        out_char(out, (char)toupper((unsigned char)name[0]));
+        line_count(out, name + 1, overview->selection.by_state[state]);
     }
 }
 
-static void container_lines(request_rec *r, const struct overview *overview, uint32_t index,
-                            apr_pool_t *scratch)
+/* "TotalMemoryBytes": of all containers, whatever is selected. */
+static void total_lines(struct out *out, const struct overview *overview)
+{
+    for (size_t i = 0; overview->sums && i < column_figure_count; i++) {
+        if (overview->sums[i].kind == FIGURE_ABSENT)
+            continue;
+        out_literal(out, "Total");
+        out_text(out, column_figures[i].auto_key);
+        value_and_end(out, &overview->sums[i]);
+    }
+}
+
+static void container_lines(struct out *out, const struct overview *overview, uint32_t index)
 {
     struct container_slot slot;
+    char prefix[32];
+    size_t length;
 
     if (!overview_slot(overview, index, &slot))
         return;
-    const char *prefix = apr_psprintf(scratch, "Container[%u]", index);
-    for (size_t i = 0; i < status_column_count; i++) {
-        const struct column *column = &status_columns[i];
-        if (!column->auto_key)
+    length = (size_t)apr_snprintf(prefix, sizeof(prefix), "Container[%u]", index);
+    for (size_t i = 0; i < column_figure_count; i++) {
+        const struct column_figure *row = &column_figures[i];
+        struct figure figure = column_figure_of(row, &overview->moment, &slot);
+        if (figure.kind == FIGURE_ABSENT)
             continue;
-        struct figure figure = column->figure(&overview->moment, &slot);
-        const char *value = figure_text(scratch, &figure);
-        if (!value)
-            continue;
-        if (figure.kind == FIGURE_TEXT)
-            value = reply_clean(scratch, value);
-        ap_rvputs(r, prefix, column->auto_key, ": ", value, "\n", NULL);
+        out_bytes(out, prefix, length);
+        out_text(out, row->auto_key);
+        value_and_end(out, &figure);
     }
+    for (size_t i = 0; i < figure_group_count; i++)
+        group_lines(out, prefix, &figure_groups[i], slot.has, &slot);
 }
 
 void status_render_auto(request_rec *r, const struct overview *overview,
                         const struct status_query *query)
 {
-    apr_pool_t *scratch;
+    const struct selection *selection = &overview->selection;
+    struct out out;
 
-    line_text(r, "ServerVersion", ap_get_server_description());
-    line_text(r, "CurrentTime", overview_time(r, overview));
-    line_count(r, "ServerUptimeSeconds", overview->httpd_uptime_seconds);
-    supervisor_lines(r, overview);
-    count_lines(r, overview);
-    apr_pool_create(&scratch, r->pool);
-    for (uint32_t i = 0; overview->letters[i] && !query->is_without_table; i++) {
-        container_lines(r, overview, i, scratch);
-        apr_pool_clear(scratch);
+    out_begin(&out, r);
+    line_text(&out, "ServerVersion", ap_get_server_description());
+    line_text(&out, "CurrentTime", overview_time(r, overview));
+    line_count(&out, "ServerUptimeSeconds", overview->httpd_uptime_seconds);
+    supervisor_lines(&out, overview);
+    host_lines(&out, overview);
+    count_lines(&out, overview);
+    total_lines(&out, overview);
+    if (query->has_selection) {
+        line_count(&out, "ContainersMatched", selection->matched);
+        for (uint32_t i = 0; i < selection->count && !query->is_without_table; i++)
+            container_lines(&out, overview, selection->rows[i].slot);
     }
-    apr_pool_destroy(scratch);
-    ap_rvputs(r, "Scoreboard: ", overview->letters, "\n", NULL);
+    out_literal(&out, "Scoreboard: ");
+    out_bytes(&out, selection->letters, selection->letter_count);
+    out_char(&out, '\n');
+    out_end(&out);
 }

@@ -1,144 +1,195 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ?format=json: one object; absent figures are null. */
+/*
+ * ?format=json: one object (docs/status.schema.json); absent figures are null. Written container by
+ * container, so that ten thousand of them need no tree of all.
+ */
 #include <http_protocol.h>
-#include <jansson.h>
-#include <stdbool.h>
-#include <string.h>
 
-#include "common/cleanup.h"
-#include "mod_container/reply.h"
 #include "mod_container/status.h"
 
-/* cpu_percent of many CPUs with three decimals fits. */
-#define JSON_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(12))
-
-static json_t *text_or_null(request_rec *r, const char *text)
+/* "key": in front of a value; first is what stands in front of the key. */
+static void key(struct out *out, const char *first, const char *name)
 {
-    return *text ? json_string(reply_clean(r->pool, text)) : json_null();
+    out_text(out, first);
+    out_char(out, '"');
+    out_text(out, name);
+    out_literal(out, "\":");
 }
 
-static json_t *server_object(const struct overview *overview)
+static void value(struct out *out, const struct figure *figure)
 {
-    return json_pack("{s:s, s:I}", "version", ap_get_server_description(), "uptime_seconds",
-                     (json_int_t)overview->httpd_uptime_seconds);
+    if (figure->kind == FIGURE_ABSENT)
+        out_literal(out, "null");
+    else if (figure->kind == FIGURE_TEXT)
+        out_json(out, figure->text);
+    else
+        out_figure(out, figure, 0);
+}
+
+static void text_or_null(struct out *out, const char *first, const char *name, const char *text)
+{
+    key(out, first, name);
+    out_json(out, *text ? text : NULL);
+}
+
+static void count_if(struct out *out, const char *name, bool is_known, uint64_t count)
+{
+    struct figure figure = {.kind = is_known ? FIGURE_COUNT : FIGURE_ABSENT, .count = count};
+
+    key(out, ",", name);
+    value(out, &figure);
+}
+
+static void seconds_if(struct out *out, const char *name, bool is_known, uint64_t usec)
+{
+    struct figure figure = {
+        .kind = is_known ? FIGURE_DECIMAL : FIGURE_ABSENT, .decimals = 3, .count = usec / 1000};
+
+    key(out, ",", name);
+    value(out, &figure);
 }
 
 /* Unreachable: the same keys, all null but for state and reason. */
-static json_t *supervisor_object(request_rec *r, const struct overview *overview)
+static void supervisor_object(struct out *out, const struct overview *overview)
 {
-    static const char *const keys[] = {"version",
-                                       "pid",
-                                       "uptime_seconds",
-                                       "sample_age_seconds",
-                                       "sample_interval_seconds",
-                                       "host_cpus",
-                                       "host_memory_bytes",
-                                       "slots"};
     const struct board_view *board = overview->board;
     const struct scoreboard_info *info = &board->info;
-    json_t *object = json_pack("{s:s, s:o}", "state", board_condition_name(board->condition),
-                               "reason", text_or_null(r, board->why.message));
+    bool is_known = board->reader != NULL;
+    bool is_shown = is_known && !overview->is_limited;
 
-    if (!board->reader) {
-        for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
-            json_object_set_new(object, keys[i], json_null());
-        return object;
-    }
-    json_t *values[] = {text_or_null(r, info->version),
-                        json_integer(info->engine_pid),
-                        json_integer((json_int_t)(overview->supervisor_uptime_usec / 1000000)),
-                        json_real((double)(board->age_usec / 1000) / 1000),
-                        json_real((double)(info->sample_interval_usec / 1000) / 1000),
-                        json_integer(info->cpus),
-                        json_integer((json_int_t)info->memory_total_bytes),
-                        json_integer(info->slot_count)};
-    for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
-        json_object_set_new(object, keys[i], values[i]);
-    return object;
+    text_or_null(out, ",\"supervisor\":{", "state", board_condition_name(board->condition));
+    text_or_null(out, ",", "reason", board->why.message);
+    text_or_null(out, ",", "version", is_shown ? info->version : "");
+    count_if(out, "pid", is_shown, info->engine_pid);
+    count_if(out, "uptime_seconds", is_shown, overview->supervisor_uptime_usec / 1000000);
+    seconds_if(out, "sample_age_seconds", is_known, board->age_usec);
+    seconds_if(out, "sample_interval_seconds", is_known, info->sample_interval_usec);
+    count_if(out, "host_cpus", is_shown, info->cpus);
+    count_if(out, "host_memory_bytes", is_shown, info->memory_total_bytes);
+    count_if(out, "slots", is_shown, info->slot_count);
+    out_char(out, '}');
 }
 
-static json_t *counts_object(const struct overview *overview)
+static void group_element(struct out *out, const struct figure_group *group, const char *name,
+                          uint64_t has, const void *base, unsigned i)
 {
-    json_t *object = json_object();
+    out_char(out, '{');
+    key(out, "", group->name_key);
+    out_json(out, name);
+    for (size_t j = 0; j < group->row_count; j++) {
+        struct figure figure = group_figure_of(group, &group->rows[j], has, base, i);
+        key(out, ",", group->rows[j].key);
+        value(out, &figure);
+    }
+    out_char(out, '}');
+}
 
-    json_object_set_new(object, "total", json_integer(overview->containers));
+/* null where nothing of it is known, as for a figure. */
+static void group_array(struct out *out, const struct figure_group *group, uint64_t has,
+                        const void *base)
+{
+    char made[GROUP_NAME_SIZE];
+    const char *before = "[";
+
+    key(out, ",", group->key);
+    for (unsigned i = 0; i < group->count; i++) {
+        const char *name = group_element_name(group, has, base, i, made);
+        if (!name)
+            continue;
+        out_text(out, before);
+        before = ",";
+        group_element(out, group, name, has, base, i);
+    }
+    out_text(out, *before == '[' ? "null" : "]");
+}
+
+static void host_object(struct out *out, const struct overview *overview)
+{
+    const char *before = ",\"host\":{";
+
+    if (overview->host.sampled_boottime_usec == 0) {
+        out_literal(out, ",\"host\":null");
+        return;
+    }
+    for (size_t i = 0; i < host_figure_row_count; i++) {
+        struct figure figure = host_figure_of(&host_figure_rows[i], &overview->host);
+        key(out, before, host_figure_rows[i].key);
+        value(out, &figure);
+        before = ",";
+    }
+    group_array(out, &host_pressure_group, overview->host.has, &overview->host);
+    out_char(out, '}');
+}
+
+static void counts_object(struct out *out, const struct overview *overview)
+{
+    out_literal(out, ",\"counts\":{\"total\":");
+    out_count(out, overview->selection.containers);
     for (uint32_t state = CONTAINER_OPEN + 1; state < CONTAINER_STATE_COUNT; state++)
-        json_object_set_new(object, container_state_name((enum container_state)state),
-                            json_integer(overview->by_state[state]));
-    return object;
+        count_if(out, container_state_name((enum container_state)state), true,
+                 overview->selection.by_state[state]);
+    out_char(out, '}');
 }
 
-static json_t *figure_json(apr_pool_t *pool, const struct figure *figure)
+void status_json_container(struct out *out, const struct moment *moment,
+                           const struct container_slot *slot, uint32_t index)
 {
-    switch (figure->kind) {
-    case FIGURE_TEXT:
-        return json_string(reply_clean(pool, figure->text));
-    case FIGURE_COUNT:
-        return json_integer((json_int_t)figure->count);
-    case FIGURE_SIGNED:
-        return json_integer((json_int_t)figure->number);
-    case FIGURE_MILLI:
-        return json_real((double)figure->count / 1000);
-    case FIGURE_ABSENT:
-        break;
+    out_literal(out, "{\"slot\":");
+    out_count(out, index);
+    for (size_t i = 0; i < column_figure_count; i++) {
+        struct figure figure = column_figure_of(&column_figures[i], moment, slot);
+        key(out, ",", column_figures[i].key);
+        value(out, &figure);
     }
-    return json_null();
+    for (size_t i = 0; i < figure_group_count; i++)
+        group_array(out, &figure_groups[i], slot->has, slot);
+    out_char(out, '}');
 }
 
-/* Returns whether it wrote one. */
-static bool write_container(request_rec *r, const struct overview *overview, uint32_t index,
-                            const char *separator, apr_pool_t *scratch)
+static void containers(struct out *out, const struct overview *overview)
 {
+    const struct selection *selection = &overview->selection;
+    const char *separator = "\n";
     struct container_slot slot;
 
-    if (!overview_slot(overview, index, &slot))
-        return false;
-    json_t *object = json_pack("{s:i}", "slot", (int)index);
-    for (size_t i = 0; i < status_column_count; i++) {
-        if (!status_columns[i].key)
-            continue;
-        struct figure figure = status_columns[i].figure(&overview->moment, &slot);
-        json_object_set_new(object, status_columns[i].key, figure_json(scratch, &figure));
-    }
-    _cleanup_free_ char *text = json_dumps(object, JSON_FLAGS);
-    json_decref(object);
-    if (!text)
-        return false;
-    ap_rvputs(r, separator, text, NULL);
-    return true;
-}
-
-static void write_containers(request_rec *r, const struct overview *overview)
-{
-    const char *separator = "\n";
-    apr_pool_t *scratch;
-
-    apr_pool_create(&scratch, r->pool);
-    ap_rputs(",\"containers\":[", r);
-    for (uint32_t i = 0; overview->letters[i]; i++) {
-        if (write_container(r, overview, i, separator, scratch))
+    out_literal(out, ",\"selection\":{\"matched\":");
+    out_count(out, selection->matched);
+    count_if(out, "page", true, overview->query->page);
+    count_if(out, "pages", true, selection->pages);
+    out_literal(out, "},\"containers\":[");
+    for (uint32_t i = 0; i < selection->count && !out->is_broken; i++)
+        if (overview_slot(overview, selection->rows[i].slot, &slot)) {
+            out_text(out, separator);
+            status_json_container(out, &overview->moment, &slot, selection->rows[i].slot);
             separator = ",\n";
-        apr_pool_clear(scratch);
-    }
-    ap_rputs("]", r);
-    apr_pool_destroy(scratch);
+        }
+    out_char(out, ']');
 }
 
-/* Container by container, so that ten thousand of them need no tree of all. */
+void status_json_board(struct out *out, request_rec *r, const struct overview *overview)
+{
+    out_literal(out, "{\"version\":");
+    out_count(out, STATUS_JSON_VERSION);
+    text_or_null(out, ",", "time", overview_time(r, overview));
+    text_or_null(out, ",\"server\":{", "version", ap_get_server_description());
+    count_if(out, "uptime_seconds", true, overview->httpd_uptime_seconds);
+    out_char(out, '}');
+    supervisor_object(out, overview);
+    host_object(out, overview);
+    counts_object(out, overview);
+    key(out, ",", "scoreboard");
+    out_json(out, overview->selection.letters);
+}
+
 void status_render_json(request_rec *r, const struct overview *overview,
                         const struct status_query *query)
 {
-    json_t *head = json_pack("{s:i, s:s, s:o, s:o, s:o, s:s}", "version", STATUS_JSON_VERSION,
-                             "time", overview_time(r, overview), "server", server_object(overview),
-                             "supervisor", supervisor_object(r, overview), "counts",
-                             counts_object(overview), "scoreboard", overview->letters);
-    _cleanup_free_ char *text = head ? json_dumps(head, JSON_FLAGS) : NULL;
+    struct out out;
 
-    json_decref(head);
-    if (!text)
-        return;
-    ap_rwrite(text, (int)strlen(text) - 1, r);
+    out_begin(&out, r);
+    status_json_board(&out, r, overview);
     if (!query->is_without_table)
-        write_containers(r, overview);
-    ap_rputs("}\n", r);
+        containers(&out, overview);
+    out_literal(&out, "}\n");
+    out_end(&out);
 }

@@ -35,7 +35,7 @@ static bool is_unfit(uint32_t code)
            (code >= 0x2066 && code <= 0x2069);
 }
 
-char *text_clean(const char *text, char *buffer, size_t size)
+size_t text_clean_part(const char *text, char *buffer, size_t size)
 {
     const unsigned char *at = (const unsigned char *)text;
     size_t used = 0;
@@ -61,5 +61,11 @@ char *text_clean(const char *text, char *buffer, size_t size)
         at += length;
     }
     buffer[used] = '\0';
+    return (size_t)(at - (const unsigned char *)text);
+}
+
+char *text_clean(const char *text, char *buffer, size_t size)
+{
+    text_clean_part(text, buffer, size);
     return buffer;
 }

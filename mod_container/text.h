@@ -20,4 +20,8 @@
  */
 char *text_clean(const char *text, char *buffer, size_t size);
 
+/* The same; returns how many bytes of text it took, more than 0 for a buffer of 4 bytes and more.
+ */
+size_t text_clean_part(const char *text, char *buffer, size_t size);
+
 #endif

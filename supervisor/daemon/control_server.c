@@ -20,11 +20,17 @@
 #define IDLE_TIMEOUT_USEC (CONTROL_TIMEOUT_MS * UINT64_C(1000))
 #define SEND_TIMEOUT_MS   1000
 
+/* Of what a peer says of itself. */
+#define ACTOR_MEMBERS_MAX 10
+#define ACTOR_KEY_MAX     32
+#define ACTOR_TEXT_MAX    128
+
 struct waiting {
     struct service *service; /* NULL: nothing is waited for */
     enum wait_for what;
     uint32_t run;
     bool is_changed;
+    uint64_t look; /* WAIT_LOOK: its number */
 };
 
 struct connection {
@@ -35,6 +41,7 @@ struct connection {
     uid_t uid;
     pid_t pid;
     char actor[256];
+    json_t *actor_json;
     bool is_broken;
     struct waiting waiting;
     sd_event_source *source, *timer;
@@ -59,6 +66,11 @@ const char *connection_actor(const struct connection *connection)
     return connection->actor;
 }
 
+const json_t *connection_actor_json(const struct connection *connection)
+{
+    return connection->actor_json;
+}
+
 static void close_connection(struct connection *connection)
 {
     struct control_server *server = connection->server;
@@ -72,6 +84,7 @@ static void close_connection(struct connection *connection)
     connection->source = sd_event_source_disable_unref(connection->source);
     connection->timer = sd_event_source_disable_unref(connection->timer);
     close(connection->fd);
+    json_decref(connection->actor_json);
     free(connection);
 }
 
@@ -137,6 +150,8 @@ static void check_waiting(struct connection *connection, const struct service *s
     const struct waiting *waiting = &connection->waiting;
     bool is_changed = waiting->is_changed;
 
+    if (waiting->what == WAIT_LOOK)
+        return;
     if (waiting->what == WAIT_STOPPED) {
         if (service->ended - waiting->run < UINT32_MAX / 2 && !service->has_container)
             connection_answer(connection, service_state_answer(service, is_changed));
@@ -174,9 +189,31 @@ void connection_wait(struct connection *connection, struct service *service, enu
         connection_answer(connection, service_state_answer(service, is_changed));
         return;
     }
-    connection->waiting = (struct waiting){service, what, run, is_changed};
+    connection->waiting =
+        (struct waiting){.service = service, .what = what, .run = run, .is_changed = is_changed};
     set_deadline(connection, wait_ms * UINT64_C(1000));
     check_waiting(connection, service);
+}
+
+void connection_wait_look(struct connection *connection, struct service *service, uint64_t number)
+{
+    connection->waiting = (struct waiting){.service = service, .what = WAIT_LOOK, .look = number};
+    set_deadline(connection, IDLE_TIMEOUT_USEC);
+}
+
+void control_look_done(struct control_server *server, uint64_t number, json_t *answer)
+{
+    _cleanup_json_ json_t *owned = answer;
+
+    for (struct connection *c = server ? server->connections : NULL; c; c = c->next) {
+        if (!c->waiting.service || c->waiting.what != WAIT_LOOK || c->waiting.look != number)
+            continue;
+        if (owned)
+            connection_answer(c, json_incref(owned));
+        else
+            connection_refuse(c, CONTROL_FAILED, "%s/%s: the look into it came to no end in time",
+                              c->waiting.service->tenant, c->waiting.service->spec->name);
+    }
 }
 
 /* ---- connections ---- */
@@ -200,6 +237,32 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
+/*
+ * What the kernel knows of the peer, and behind it what it says of itself: texts and whole numbers,
+ * few and short, for they go into the journal.
+ */
+static json_t *describe_actor(const struct connection *connection, const json_t *said)
+{
+    json_t *actor =
+        json_pack("{s:I, s:i}", "uid", (json_int_t)connection->uid, "pid", (int)connection->pid);
+    const char *key;
+    json_t *value;
+
+    json_object_foreach ((json_t *)said, key, value) {
+        if (json_object_size(actor) >= ACTOR_MEMBERS_MAX || strlen(key) > ACTOR_KEY_MAX ||
+            json_object_get(actor, key))
+            continue;
+        size_t length = json_string_length(value);
+        if (json_is_string(value))
+            json_object_set_new(actor, key,
+                                control_text(json_string_value(value),
+                                             length < ACTOR_TEXT_MAX ? length : ACTOR_TEXT_MAX));
+        else if (json_is_integer(value))
+            json_object_set(actor, key, value);
+    }
+    return actor;
+}
+
 static void note_actor(struct connection *connection, const json_t *request)
 {
     const json_t *actor = json_object_get(request, "actor");
@@ -209,6 +272,8 @@ static void note_actor(struct connection *connection, const json_t *request)
     snprintf(connection->actor, sizeof(connection->actor), "uid=%u pid=%d%s%.80s%s%.64s",
              connection->uid, connection->pid, user ? " user=" : "", user ? user : "",
              ip ? " ip=" : "", ip ? ip : "");
+    json_decref(connection->actor_json);
+    connection->actor_json = describe_actor(connection, actor);
 }
 
 static int on_request(sd_event_source *source, int fd, uint32_t events, void *userdata)

@@ -24,12 +24,17 @@ void control_server_close(struct control_server *server);
 void control_service_changed(struct control_server *server, struct service *service);
 /* A service is freed: whoever waited for it is told that it is gone. */
 void control_service_gone(struct control_server *server, struct service *service);
+/* A look has ended: whoever waited for it gets its answer, which is taken over; NULL: it has none.
+ */
+void control_look_done(struct control_server *server, uint64_t number, json_t *answer);
 
 /* ---- for verbs.c ---- */
 
 enum control_role connection_role(const struct connection *connection);
 /* "uid=0 pid=123", and the actor that a trusted peer named; for notes. */
 const char *connection_actor(const struct connection *connection);
+/* The same as an object {"uid", "pid", ...} for the journal; belongs to the connection. */
+const json_t *connection_actor_json(const struct connection *connection);
 
 /* Answers; takes the reference. Adds "version". */
 void connection_answer(struct connection *connection, json_t *answer);
@@ -40,11 +45,15 @@ void connection_refuse(struct connection *connection, enum control_code code, co
 enum wait_for {
     WAIT_RUNNING, /* a run after `run` is up, or could not be */
     WAIT_STOPPED, /* run number `run` has ended */
+    WAIT_LOOK,    /* connection_wait_look() */
 };
 
 /* Puts the connection's request to sleep until the service is there, at most wait_ms. */
 void connection_wait(struct connection *connection, struct service *service, enum wait_for what,
                      uint32_t run, unsigned wait_ms, bool is_changed);
+
+/* Puts it to sleep until the look (why.h) has its answer; the look has a deadline of its own. */
+void connection_wait_look(struct connection *connection, struct service *service, uint64_t number);
 
 /* {"ok":true,"tenant","service","state","pid","changed"}; a new reference. */
 json_t *service_state_answer(const struct service *service, bool is_changed);

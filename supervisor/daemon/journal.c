@@ -42,15 +42,27 @@ static int append(int directory, const char *line)
     return r;
 }
 
-void journal_write(int data_fd, const char *time, const char *tenant, const char *service,
-                   const char *state, const char *text)
+/* The order of the keys is that of the file: journal_read.c looks for tenant and service in it. */
+static json_t *event_object(const struct journal_event *event)
+{
+    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "time", event->time, "tenant",
+                               event->tenant, "service", event->service, "state", event->state,
+                               "level", event->is_warning ? "warning" : "info", "event",
+                               control_text(event->text, strlen(event->text)));
+
+    if (event->actor)
+        json_object_set(object, "actor", (json_t *)event->actor);
+    if (event->exit)
+        json_object_set(object, "exit", (json_t *)event->exit);
+    return object;
+}
+
+void journal_write(int data_fd, const struct journal_event *event)
 {
     static int last_error; /* so that a full disk is one line of the log, not one an event */
 
-    _cleanup_json_ json_t *event =
-        json_pack("{s:s, s:s, s:s, s:s, s:o}", "time", time, "tenant", tenant, "service", service,
-                  "state", state, "event", control_text(text, strlen(text)));
-    _cleanup_free_ char *line = event ? json_dumps(event, JSON_COMPACT) : NULL;
+    _cleanup_json_ json_t *object = event_object(event);
+    _cleanup_free_ char *line = object ? json_dumps(object, JSON_COMPACT) : NULL;
     if (!line)
         return;
     if (mkdirat(data_fd, "events", 0700) < 0 && errno != EEXIST)

@@ -54,12 +54,18 @@ void service_adopt_spec(struct service *service, struct spec_reference *referenc
 /* Writes the slot. */
 void service_publish(struct service *service);
 
-/* Notes an event: in the ring that `inspect` shows, in the journal on disk, in the log. */
-void service_note_at(struct service *service, enum log_level level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-#define service_note(service, ...) service_note_at(service, LOG_LEVEL_INFO, __VA_ARGS__)
+/*
+ * Notes an event: in the ring that `inspect` shows, in the journal on disk, in the log. actor is
+ * who asked for it, exit how the process ended (docs/control-protocol.md, "events"); NULL: none.
+ */
+void service_note_event(struct service *service, enum log_level level, const json_t *actor,
+                        const json_t *exit, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+#define service_note(service, ...)                                                                 \
+    service_note_event(service, LOG_LEVEL_INFO, NULL, NULL, __VA_ARGS__)
 /* For what nobody asked for: an operator looks for it with journalctl -p warning. */
-#define service_warn(service, ...) service_note_at(service, LOG_LEVEL_WARNING, __VA_ARGS__)
+#define service_warn(service, ...)                                                                 \
+    service_note_event(service, LOG_LEVEL_WARNING, NULL, NULL, __VA_ARGS__)
 
 /* One more user of a spec, and one less. */
 struct spec_reference *spec_reference_take(struct spec_reference *reference);

@@ -12,8 +12,6 @@
 #include "common/units.h"
 #include "supervisor/runtime/config_reader.h"
 
-#define IDS_PER_TENANT 65536
-
 /* FNV-1a: two supervisors on one machine get different cgroups by their roots; nothing more hangs
  * on it. */
 static uint32_t hash_text(const char *text)
@@ -222,6 +220,7 @@ static int read_file(const json_t *json, struct settings *settings, struct error
     int64_t slots = settings->slots;
     const struct config_key keys[] = {
         {"web_group", CONFIG_STRING, &web_group, false},
+        {"web_may_read_logs", CONFIG_BOOL, &settings->web_may_read_logs, false},
         {"network", CONFIG_OBJECT, &network, false},
         {"cgroup", CONFIG_OBJECT, &cgroup, false},
         {"defaults", CONFIG_OBJECT, &defaults, false},

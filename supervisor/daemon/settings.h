@@ -11,10 +11,14 @@
 #include "common/error.h"
 #include "common/names.h"
 
+/* Host uids and gids of a tenant. */
+#define IDS_PER_TENANT 65536
+
 struct settings {
     struct paths paths;
     char web_group[64];
     gid_t web_gid;
+    bool web_may_read_logs;
 
     char network_namespace[PATH_MAX];
     char network_bridge[16];

@@ -12,9 +12,12 @@
 #include "common/cleanup.h"
 #include "common/scoreboard.h"
 #include "supervisor/daemon/control_server.h"
+#include "supervisor/daemon/inspect.h"
+#include "supervisor/daemon/journal.h"
 #include "supervisor/daemon/logread.h"
 #include "supervisor/daemon/service.h"
 #include "supervisor/daemon/tenants.h"
+#include "supervisor/daemon/why.h"
 
 #define WAIT_MAX_MS      60000
 #define LOGS_WAIT_MAX_MS 5000
@@ -60,6 +63,7 @@ static void refuse_error(const struct request *request, int r, const struct erro
 {
     enum control_code code = r == -EBUSY    ? CONTROL_CONFLICT
                              : r == -EINVAL ? CONTROL_BAD_REQUEST
+                             : r == -EAGAIN ? CONTROL_BUSY
                                             : CONTROL_FAILED;
 
     if (request->service)
@@ -71,7 +75,8 @@ static void refuse_error(const struct request *request, int r, const struct erro
 
 static void note_action(const struct request *request, const char *verb)
 {
-    service_note(request->service, "%s asked by %s", verb, connection_actor(request->connection));
+    service_note_event(request->service, LOG_LEVEL_INFO, connection_actor_json(request->connection),
+                       NULL, "%s asked by %s", verb, connection_actor(request->connection));
 }
 
 static void verb_version(const struct request *request)
@@ -190,48 +195,11 @@ static void verb_kill(const struct request *request)
         connection_wait(request->connection, service, WAIT_STOPPED, run, request->wait_ms, true);
 }
 
-static json_t *events_of(const struct service *service)
-{
-    json_t *events = json_array();
-    unsigned count = service->event_count < SERVICE_EVENTS ? service->event_count : SERVICE_EVENTS;
-
-    for (unsigned i = service->event_count - count; i < service->event_count; i++) {
-        const struct service_event *event = &service->events[i % SERVICE_EVENTS];
-        json_array_append_new(events, json_pack("{s:s, s:o}", "time", event->time, "event",
-                                                control_text(event->text, strlen(event->text))));
-    }
-    return events;
-}
-
-static json_t *last_exit_of(const struct service *service)
-{
-    if (!service->has_exit)
-        return json_null();
-    return json_pack("{s:i, s:i, s:I}", "code", service->exit_code, "signal", service->exit_signal,
-                     "time_usec", (json_int_t)service->exit_realtime_usec);
-}
-
 static void verb_inspect(const struct request *request)
 {
-    static const char *const kinds[] = {
-        [ENDPOINT_NONE] = "none", [ENDPOINT_FCGI] = "fcgi", [ENDPOINT_HTTP] = "http"};
-    const struct service *s = request->service;
-    json_t *answer = json_pack(
-        "{s:b, s:s, s:s, s:s, s:s, s:i, s:i, s:{s:s, s:s}, s:{s:s, s:s, s:s}, s:s, s:I}", "ok", 1,
-        "tenant", s->tenant, "service", s->spec->name, "id", s->id, "state",
-        container_state_name(s->state), "pid", s->has_container ? (int)s->container.pid : 0,
-        "restarts", (int)s->restarts, "endpoint", "kind", kinds[s->spec->listen_kind], "path",
-        s->listen_path, "network", "ipv4", s->network.ipv4, "ipv6", s->network.ipv6, "link",
-        s->network.link, "cgroup", s->cgroup_path, "id_base", (json_int_t)s->id_base);
+    bool is_whole = connection_role(request->connection) == CONTROL_ROLE_ROOT;
 
-    if (answer) {
-        json_object_set_new(answer, "message", control_text(s->message, strlen(s->message)));
-        json_object_set_new(answer, "source", json_string(s->reference->spec->source));
-        json_object_set_new(answer, "spec", service_spec_to_json(s->spec));
-        json_object_set_new(answer, "last_exit", last_exit_of(s));
-        json_object_set_new(answer, "events", events_of(s));
-    }
-    connection_answer(request->connection, answer);
+    connection_answer(request->connection, inspect_answer(request->service, is_whole));
 }
 
 static int compare_services(const void *a, const void *b)
@@ -306,6 +274,12 @@ static void verb_list(const struct request *request)
     connection_answer(request->connection, answer);
 }
 
+static bool may_read_logs(const struct request *request)
+{
+    return connection_role(request->connection) == CONTROL_ROLE_ROOT ||
+           request->engine->settings.web_may_read_logs;
+}
+
 static void verb_logs(const struct request *request)
 {
     const json_t *tail = json_object_get(request->json, "tail");
@@ -315,6 +289,11 @@ static void verb_logs(const struct request *request)
     char cursor[64];
     int more;
 
+    if (!may_read_logs(request)) {
+        connection_refuse(request->connection, CONTROL_FORBIDDEN,
+                          "logs: only root may do this, for web_may_read_logs is not set");
+        return;
+    }
     if (tail && json_integer_value(tail) < 0) {
         connection_refuse(request->connection, CONTROL_BAD_REQUEST, "tail: must not be negative");
         return;
@@ -327,6 +306,79 @@ static void verb_logs(const struct request *request)
     else
         connection_answer(request->connection, json_pack("{s:b, s:o, s:s, s:b}", "ok", 1, "lines",
                                                          lines, "cursor", cursor, "more", more));
+}
+
+/* The lines of a log that an ending is remembered by are as secret as the log. */
+static void hide_logs(json_t *events)
+{
+    json_t *event;
+    size_t i;
+
+    json_array_foreach (events, i, event)
+        json_object_del(json_object_get(event, "exit"), "log");
+}
+
+static void verb_events(const struct request *request)
+{
+    const json_t *tail = json_object_get(request->json, "tail");
+    const struct journal_query query = {
+        .tenant = text_of(request, "tenant"),
+        .service = text_of(request, "service"),
+        .cursor = text_of(request, "cursor"),
+        .tail = tail ? (uint64_t)json_integer_value(tail) : UINT64_MAX,
+    };
+    struct error error = ERROR_INIT;
+    char next[JOURNAL_CURSOR_SIZE];
+    json_t *events = NULL;
+    bool has_more;
+
+    if (tail && json_integer_value(tail) < 0) {
+        connection_refuse(request->connection, CONTROL_BAD_REQUEST, "tail: must not be negative");
+        return;
+    }
+    if ((query.tenant && !name_is_valid(query.tenant)) ||
+        (query.service && (!query.tenant || !name_is_valid(query.service)))) {
+        connection_refuse(request->connection, CONTROL_BAD_REQUEST,
+                          "%s: is not a name, or has no tenant before it",
+                          query.service ? "service" : "tenant");
+        return;
+    }
+    int r = journal_read(request->engine->data_fd, &query, &events, next, &has_more, &error);
+    if (r < 0) {
+        refuse_error(request, r, &error);
+        return;
+    }
+    if (!may_read_logs(request))
+        hide_logs(events);
+    connection_answer(request->connection, json_pack("{s:b, s:o, s:s, s:b}", "ok", 1, "events",
+                                                     events, "next", next, "more", has_more));
+}
+
+static void ask_why(const struct request *request, enum why_kind kind)
+{
+    bool is_whole = connection_role(request->connection) == CONTROL_ROLE_ROOT;
+    struct error error = ERROR_INIT;
+    uint64_t number;
+
+    if (!request->service->has_container) {
+        connection_answer(request->connection, why_answer_idle(request->service, kind));
+        return;
+    }
+    int r = why_ask(request->engine, request->service, kind, is_whole, &number, &error);
+    if (r < 0)
+        refuse_error(request, r, &error);
+    else
+        connection_wait_look(request->connection, request->service, number);
+}
+
+static void verb_processes(const struct request *request)
+{
+    ask_why(request, WHY_PROCESSES);
+}
+
+static void verb_why(const struct request *request)
+{
+    ask_why(request, WHY_REASONS);
 }
 
 static void verb_apply(const struct request *request)
@@ -353,9 +405,13 @@ static const struct {
     {"pause", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT, verb_pause, false},
     {"resume", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT, verb_resume, false},
     {"kill", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_WAIT | MEMBER_SIGNAL, verb_kill, false},
-    {"inspect", CONTROL_ROLE_ROOT, MEMBER_TARGET, 0, verb_inspect, true},
-    {"logs", CONTROL_ROLE_ROOT, MEMBER_TARGET, MEMBER_CURSOR | MEMBER_TAIL | MEMBER_WAIT, verb_logs,
+    {"inspect", CONTROL_ROLE_WEB, MEMBER_TARGET, 0, verb_inspect, true},
+    {"logs", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_CURSOR | MEMBER_TAIL | MEMBER_WAIT, verb_logs,
      true},
+    {"processes", CONTROL_ROLE_WEB, MEMBER_TARGET, 0, verb_processes, true},
+    {"why", CONTROL_ROLE_WEB, MEMBER_TARGET, 0, verb_why, true},
+    {"events", CONTROL_ROLE_WEB, 0, MEMBER_TENANT | MEMBER_SERVICE | MEMBER_CURSOR | MEMBER_TAIL,
+     verb_events, true},
     {"apply", CONTROL_ROLE_ROOT, 0, 0, verb_apply, false},
 };
 

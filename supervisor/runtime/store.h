@@ -27,7 +27,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
-#include "supervisor/runtime/identity.h"
+#include "common/identity.h"
 
 #define STORE_ID_MAX        NAME_MAX /* it is the name of a directory */
 #define STORE_STATE_MAX     (1u << 20)

@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/identity.h"
 #include "supervisor/runtime/cgroup_internal.h"
-#include "supervisor/runtime/identity.h"
 #include "tests/fuzz/config_checks.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes a scoreboard from Python, with the project's own writer (common/scoreboard.c) behind ctypes.
 
-The struct below is the slot of docs/scoreboard.md; its size is checked against the ABI's.
+The slot's struct is read from common/scoreboard.h; its size is checked against the ABI's.
 """
 import ctypes as c
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import time
@@ -15,51 +16,44 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 OPEN, SLEEPING, STARTING, RUNNING, WORKING, LIMITED, UNHEALTHY = range(7)
 PAUSED, STOPPING, BACKOFF, FAILED, STOPPED, EXITED = range(7, 13)
 
-HAS = {
-    name: 1 << bit
-    for bit, name in enumerate(
-        "cpu cpu_limit memory memory_limit memory_peak tasks tasks_limit io net exit oom".split()
-    )
-}
+HEADER = (ROOT / "common/scoreboard.h").read_text()
+HAS = {name.lower(): 1 << int(bit) for name, bit in
+       re.findall(r"#define SLOT_HAS_(\w+)\s+\(UINT64_C\(1\) << (\d+)\)", HEADER)}
+NUMBERS = {name: int(value) for name, value in re.findall(r"#define (\w+)\s+(\d+)\b", HEADER)}
+NUMBERS["PRESSURE_COUNT"] = 3
+TYPES = {"uint8_t": c.c_uint8, "uint16_t": c.c_uint16, "uint32_t": c.c_uint32, "uint64_t": c.c_uint64,
+         "int32_t": c.c_int32, "char": c.c_char}
 
 
-class Slot(c.Structure):
-    _fields_ = (
-        [("state", c.c_uint32), ("has", c.c_uint32)]
-        + [("tenant", c.c_char * 64), ("service", c.c_char * 64), ("id", c.c_char * 136)]
-        + [("replica", c.c_uint32), ("pid", c.c_uint32)]
-        + [
-            (name, c.c_uint64)
-            for name in (
-                "started_realtime_usec started_boottime_usec state_since_boottime_usec "
-                "next_start_boottime_usec"
-            ).split()
-        ]
-        + [("endpoint_kind", c.c_uint32), ("id_base", c.c_uint32)]
-        + [("endpoint_path", c.c_char * 112), ("address_ipv4", c.c_char * 16)]
-        + [("address_ipv6", c.c_char * 48), ("image", c.c_char * 128)]
-        + [("sampled_boottime_usec", c.c_uint64), ("cpu_usage_usec", c.c_uint64)]
-        + [("cpu_percent_milli", c.c_uint32), ("cpu_limit_milli", c.c_uint32)]
-        + [
-            (name, c.c_uint64)
-            for name in "memory_bytes memory_limit_bytes memory_peak_bytes".split()
-        ]
-        + [("tasks", c.c_uint32), ("tasks_limit", c.c_uint32)]
-        + [
-            (name, c.c_uint64)
-            for name in (
-                "io_read_bytes io_write_bytes io_read_rate io_write_rate "
-                "net_receive_bytes net_transmit_bytes net_receive_rate net_transmit_rate"
-            ).split()
-        ]
-        + [("restarts", c.c_uint32), ("oom_kills", c.c_uint32)]
-        + [("exit_code", c.c_int32), ("exit_signal", c.c_uint32)]
-        + [("exit_realtime_usec", c.c_uint64), ("message", c.c_char * 176)]
-        + [("reserved", c.c_uint8 * 72)]
-    )
+def structure(name):
+    """A struct of common/scoreboard.h for ctypes: the header is the one place that says where its fields lie."""
+    body = re.search(rf"struct {name} {{\n(.*?)\n}};", HEADER, re.DOTALL).group(1)
+    fields = []
+    for kind, names in re.findall(r"(\w+)\s+(\w[^;]*);", re.sub(r"/\*.*?\*/|\bstruct ", "", body, flags=re.DOTALL)):
+        for field, length in re.findall(r"(\w+)(?:\[(\w+)\])?", names):
+            one = TYPES[kind]
+            fields.append((field, one * (NUMBERS.get(length) or int(length)) if length else one))
+    return type(name, (c.Structure,), {"_fields_": fields})
 
 
-assert c.sizeof(Slot) == 1016
+TYPES["pressure_figures"] = structure("pressure_figures")
+TYPES["slot_device"] = structure("slot_device")
+Slot = structure("container_slot")
+Point = structure("history_point")
+Host = structure("host_figures")
+
+
+
+class Ring(c.Structure):
+    _fields_ = [("end_boottime_usec", c.c_uint64), ("step_msec", c.c_uint32), ("count", c.c_uint16),
+                ("next", c.c_uint16)]
+
+
+class History(c.Structure):
+    _fields_ = [("rings", Ring * 3), ("points", Point * 168)]
+
+
+assert (c.sizeof(Slot), c.sizeof(History)) == (1784, 2736)
 
 
 class Info(c.Structure):
@@ -97,6 +91,9 @@ def load_library(directory):
     loaded = c.CDLL(str(library))
     loaded.scoreboard_writer_close.argtypes = [c.c_void_p, c.c_bool]
     loaded.scoreboard_slot_write.argtypes = [c.c_void_p, c.c_uint32, c.POINTER(Slot)]
+    loaded.scoreboard_history_push.argtypes = [
+        c.c_void_p, c.c_uint32, c.c_int, c.c_uint32, c.c_uint64, c.POINTER(Point)]
+    loaded.scoreboard_host_write.argtypes = [c.c_void_p, c.POINTER(Host)]
     loaded.scoreboard_heartbeat.argtypes = [c.c_void_p, c.c_uint64]
     return loaded
 
@@ -125,6 +122,16 @@ class Board:
         has = fields.pop("has", "")
         slot = Slot(has=sum(HAS[name] for name in has.split()), **fields)
         self.code.scoreboard_slot_write(self.writer, index, c.byref(slot))
+
+    def push(self, index, ring, step_msec, boottime_usec, **figures):
+        """Adds a point to a history; rings are 0 (seconds), 1 (minutes), 2 (half hours)."""
+        point = Point(**figures)
+        result = self.code.scoreboard_history_push(self.writer, index, ring, step_msec, boottime_usec, c.byref(point))
+        assert result == 0, os.strerror(-result)
+
+    def write_host(self, has="", **figures):
+        host = Host(has=sum(HAS[name] for name in has.split()), **figures)
+        self.code.scoreboard_host_write(self.writer, c.byref(host))
 
     def heartbeat(self, boottime_usec):
         self.code.scoreboard_heartbeat(self.writer, boottime_usec)

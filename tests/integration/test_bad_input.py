@@ -286,7 +286,7 @@ def test_scoreboard_of_another_version(stack):
     os.link(board, saved)
     new.rename(board)
     done = stack.ctl("ps", check=False)
-    assert done.returncode == 1 and "ABI 99" in done.stderr and "ABI 1" in done.stderr
+    assert done.returncode == 1 and "ABI 99" in done.stderr and "ABI 2" in done.stderr
     httpd.stop()
     httpd.start()
     assert httpd.get("/", host="alpha.test").status == 503
@@ -348,7 +348,7 @@ def test_the_web_group_may_not_read_secrets(stack):
                               capture_output=True, text=True, timeout=60)
     assert as_web("ps").returncode == 0
     assert as_web("restart", "alpha/web").returncode == 0
-    for forbidden in (["inspect", "alpha/web"], ["logs", "alpha/web"], ["apply"]):
+    for forbidden in (["logs", "alpha/web"], ["apply"]):
         done = as_web(*forbidden)
         assert done.returncode == 1 and "only root" in done.stderr, (forbidden, done.stderr)
     nobody = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",

@@ -198,7 +198,7 @@ def test_ps_refuses_another_abi_and_what_is_no_board(board, root):
         file.seek(8)
         file.write(struct.pack("<I", 7))
     run = ctl(root, "ps")
-    assert run.returncode == 1 and "ABI 7" in run.stderr and "ABI 1" in run.stderr
+    assert run.returncode == 1 and "ABI 7" in run.stderr and "ABI 2" in run.stderr
     path.write_bytes(b"x" * 8192)
     run = ctl(root, "ps")
     assert run.returncode == 1 and "not a container scoreboard" in run.stderr
@@ -206,7 +206,7 @@ def test_ps_refuses_another_abi_and_what_is_no_board(board, root):
 
 def test_ps_says_that_a_slot_was_left_half_written(board, root):
     with open(root / "run/scoreboard", "r+b") as file:
-        file.seek(4096 + 1024)
+        file.seek(4096 + 1792)
         file.write(struct.pack("<Q", 3))
     run = ctl(root, "ps", "-q")
     assert run.returncode == 1 and run.stdout.split() == ["shop/web"]
@@ -398,7 +398,7 @@ def test_apply_prints_what_changed_and_fails_on_errors(supervisor, root):
 def test_version_with_and_without_a_supervisor(supervisor, root):
     answer = {
         "supervisor": "0.1.0",
-        "abi": {"control": 1, "scoreboard": 1},
+        "abi": {"control": 1, "scoreboard": 2},
         "pid": 77,
         "cgroup": "hybrid",
         "network": "private",

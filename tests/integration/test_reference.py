@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages that describe an interface say what the program does."""
 import ctypes
+import fnmatch
 import json
 import os
 import pathlib
@@ -14,7 +15,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve() / "containerctl"
-TYPES = {"u8": 1, "u32": 4, "i32": 4, "u64": 8, "char": 1}
+TYPES = {"u8": 1, "u16": 2, "u32": 4, "i32": 4, "u64": 8, "char": 1,
+         "pressure": 32, "device": 48, "ring": 16, "point": 16}
 
 
 def section(page, heading):
@@ -28,13 +30,52 @@ def rows(text):
     return [[cell.strip(" `|") for cell in line] for line in lines[2:]]
 
 
-def test_the_slot_of_the_scoreboard_page_is_the_slot_of_the_code():
-    fields = rows(section("scoreboard.md", "A slot"))
-    assert [row[2] for row in fields] == [name for name, _ in boards.Slot._fields_]
+def tables(heading):
+    """The tables of a section of the page, each as its rows."""
+    text = section("scoreboard.md", heading)
+    return [rows(part) for part in re.findall(r"(?:^\|.*\n)+", text, re.M)]
+
+
+def assert_is_structure(fields, structure):
+    assert [row[2] for row in fields] == [name for name, _ in structure._fields_]
     for offset, kind, name, *_ in fields:
-        field = getattr(boards.Slot, name)
+        field = getattr(structure, name)
         base, _, count = kind.rstrip("]").partition("[")
         assert (int(offset), TYPES[base] * int(count or 1)) == (field.offset, field.size), name
+
+
+def test_the_slot_of_the_scoreboard_page_is_the_slot_of_the_code():
+    slot, pressure, device = tables("A slot")
+    assert_is_structure(slot, boards.Slot)
+    assert_is_structure(pressure, boards.TYPES["pressure_figures"])
+    assert_is_structure(device, boards.TYPES["slot_device"])
+
+
+def test_the_history_and_the_machine_of_the_scoreboard_page_are_those_of_the_code():
+    history, ring, point = tables("A history")
+    assert_is_structure(history, boards.History)
+    assert_is_structure(ring, boards.Ring)
+    assert_is_structure(point, boards.Point)
+    assert_is_structure(tables("The machine")[0], boards.Host)
+
+
+def test_the_figures_and_faults_of_the_scoreboard_page_are_those_of_the_code(tmp_path):
+    known = {}
+    for row in tables("What is known")[0]:
+        for cells in (row[:2], row[2:]):
+            if len(cells) == 2:
+                known[int(cells[0])] = re.findall(r"[a-z][a-z0-9_*]+", cells[1])
+    assert sorted(1 << bit for bit in known) == sorted(boards.HAS.values())
+    fields = [name for name, _ in boards.Slot._fields_]
+    for patterns in known.values():
+        for pattern in patterns:
+            assert fnmatch.filter(fields, pattern), pattern
+    library = boards.load_library(tmp_path)
+    library.slot_fault_name.restype = ctypes.c_char_p
+    faults = tables("Faults")[0]
+    assert [(int(row[0]), row[1]) for row in faults] == [
+        (number, library.slot_fault_name(number).decode()) for number in range(9)]
+    assert library.slot_fault_name(9) == b"none"
 
 
 def test_the_header_of_the_scoreboard_page_is_the_header_of_the_file(tmp_path):
@@ -50,7 +91,8 @@ def test_the_header_of_the_scoreboard_page_is_the_header_of_the_file(tmp_path):
         part = data[int(offset) : int(offset) + TYPES[base] * int(count or 1)]
         found[name] = part.split(b"\0")[0].decode() if count else int.from_bytes(part, "little")
     assert found["magic"] == 0x3152424F43534D43 and data[:8] == b"CMSCOBR1"
-    assert found["abi"] == 1 and found["header_size"] == 4096 and found["slot_size"] == 1024
+    assert found["abi"] == 2 and found["header_size"] == 4096 and found["slot_size"] == 1792
+    assert found["history_size"] == 2744 and found["host_sequence"] == found["host_words"] == 0
     assert found["slot_count"] == 64 and found["slots_used"] == 1 and found["retired"] == 0
     assert found["engine_pid"] == os.getpid() and found["cpus"] == 2 and found["version"] == "0.1.0"
     assert found["sample_interval_usec"] == 1_000_000

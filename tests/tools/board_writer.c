@@ -7,6 +7,9 @@
  * "state" is a name, and each figure that is given is marked as known.
  * {"freeze": true} stops the heartbeat, {"freeze": false} goes on, {"retire": true} marks the board
  * retired and leaves it, {"inside": N} leaves slot N's sequence odd, as a writer that died there.
+ * {"history": N, "ring": 0, "step_msec": 1000, "points": [[CPU, MEMORY, IO, REQUESTS]...]} writes
+ * points of slot N's ring that end now (null: absent), in the units of struct history_point.
+ * {"host": {KEY: VALUE...}} writes the host's figures; "load" and "psi" are arrays of three.
  * The end of input removes the board.
  */
 #include <errno.h>
@@ -23,6 +26,7 @@
 #include "common/units.h"
 
 #define HEARTBEAT_MS    200
+#define SLOT_SIZE       (sizeof(uint64_t) + sizeof(struct container_slot))
 #define LINE_MAX_LENGTH 8192
 
 enum field_kind { FIELD_U32, FIELD_I32, FIELD_U64, FIELD_TEXT };
@@ -31,7 +35,7 @@ struct field {
     const char *key;
     enum field_kind kind;
     size_t offset, size;
-    unsigned has;
+    uint64_t has;
 };
 
 #define FIELD(kind, name, bit)                                                                     \
@@ -58,27 +62,78 @@ static const struct field fields[] = {
     FIELD(FIELD_TEXT, image, 0),
     FIELD(FIELD_U64, sampled_boottime_usec, 0),
     FIELD(FIELD_U64, cpu_usage_usec, SLOT_HAS_CPU),
+    FIELD(FIELD_U64, cpu_user_usec, SLOT_HAS_CPU_SPLIT),
+    FIELD(FIELD_U64, cpu_system_usec, SLOT_HAS_CPU_SPLIT),
+    FIELD(FIELD_U64, cpu_periods, SLOT_HAS_CPU_THROTTLE),
+    FIELD(FIELD_U64, cpu_throttled_periods, SLOT_HAS_CPU_THROTTLE),
+    FIELD(FIELD_U64, cpu_throttled_usec, SLOT_HAS_CPU_THROTTLE),
     FIELD(FIELD_U32, cpu_percent_milli, SLOT_HAS_CPU),
     FIELD(FIELD_U32, cpu_limit_milli, SLOT_HAS_CPU_LIMIT),
+    FIELD(FIELD_U32, cpu_throttled_rate, SLOT_HAS_CPU_THROTTLE),
+    FIELD(FIELD_U32, oom_kills, SLOT_HAS_OOM),
     FIELD(FIELD_U64, memory_bytes, SLOT_HAS_MEMORY),
     FIELD(FIELD_U64, memory_limit_bytes, SLOT_HAS_MEMORY_LIMIT),
     FIELD(FIELD_U64, memory_peak_bytes, SLOT_HAS_MEMORY_PEAK),
+    FIELD(FIELD_U64, memory_anon_bytes, SLOT_HAS_MEMORY_DETAIL),
+    FIELD(FIELD_U64, memory_file_bytes, SLOT_HAS_MEMORY_DETAIL),
+    FIELD(FIELD_U64, memory_kernel_bytes, SLOT_HAS_MEMORY_KERNEL),
+    FIELD(FIELD_U64, swap_bytes, SLOT_HAS_SWAP),
+    FIELD(FIELD_U64, swap_limit_bytes, SLOT_HAS_SWAP_LIMIT),
+    FIELD(FIELD_U64, memory_limit_hits, SLOT_HAS_MEMORY_HITS),
+    FIELD(FIELD_U64, page_faults, SLOT_HAS_FAULTS),
+    FIELD(FIELD_U64, major_page_faults, SLOT_HAS_FAULTS),
     FIELD(FIELD_U32, tasks, SLOT_HAS_TASKS),
     FIELD(FIELD_U32, tasks_limit, SLOT_HAS_TASKS_LIMIT),
+    FIELD(FIELD_U64, tasks_limit_hits, SLOT_HAS_TASKS_HITS),
     FIELD(FIELD_U64, io_read_bytes, SLOT_HAS_IO),
     FIELD(FIELD_U64, io_write_bytes, SLOT_HAS_IO),
+    FIELD(FIELD_U64, io_read_ops, SLOT_HAS_IO_OPS),
+    FIELD(FIELD_U64, io_write_ops, SLOT_HAS_IO_OPS),
+    FIELD(FIELD_U64, io_wait_usec, SLOT_HAS_IO_WAIT),
     FIELD(FIELD_U64, io_read_rate, SLOT_HAS_IO),
     FIELD(FIELD_U64, io_write_rate, SLOT_HAS_IO),
+    FIELD(FIELD_U32, io_read_ops_rate, SLOT_HAS_IO_OPS),
+    FIELD(FIELD_U32, io_write_ops_rate, SLOT_HAS_IO_OPS),
     FIELD(FIELD_U64, net_receive_bytes, SLOT_HAS_NET),
     FIELD(FIELD_U64, net_transmit_bytes, SLOT_HAS_NET),
+    FIELD(FIELD_U64, net_receive_packets, SLOT_HAS_NET),
+    FIELD(FIELD_U64, net_transmit_packets, SLOT_HAS_NET),
+    FIELD(FIELD_U64, net_receive_drops, SLOT_HAS_NET),
+    FIELD(FIELD_U64, net_transmit_drops, SLOT_HAS_NET),
     FIELD(FIELD_U64, net_receive_rate, SLOT_HAS_NET),
     FIELD(FIELD_U64, net_transmit_rate, SLOT_HAS_NET),
+    FIELD(FIELD_U64, disk_used_bytes, SLOT_HAS_DISK),
+    FIELD(FIELD_U64, disk_limit_bytes, SLOT_HAS_DISK_LIMIT),
+    FIELD(FIELD_U64, requests, SLOT_HAS_TRAFFIC),
+    FIELD(FIELD_U64, request_bytes_in, SLOT_HAS_TRAFFIC),
+    FIELD(FIELD_U64, request_bytes_out, SLOT_HAS_TRAFFIC),
+    FIELD(FIELD_U64, requests_refused, SLOT_HAS_TRAFFIC),
+    FIELD(FIELD_U64, last_request_realtime_usec, SLOT_HAS_TRAFFIC),
+    FIELD(FIELD_U32, requests_in_flight, SLOT_HAS_TRAFFIC),
+    FIELD(FIELD_U32, requests_rate_milli, SLOT_HAS_TRAFFIC),
+    FIELD(FIELD_U64, request_bytes_out_rate, SLOT_HAS_TRAFFIC),
+    FIELD(FIELD_U32, latency_p50_usec, SLOT_HAS_LATENCY),
+    FIELD(FIELD_U32, latency_p95_usec, SLOT_HAS_LATENCY),
+    FIELD(FIELD_U32, latency_p99_usec, SLOT_HAS_LATENCY),
+    FIELD(FIELD_U32, mails, SLOT_HAS_MAILS),
+    FIELD(FIELD_U64, last_mail_realtime_usec, SLOT_HAS_MAILS),
+    FIELD(FIELD_U32, faults, 0),
+    FIELD(FIELD_U32, last_fault, 0),
+    FIELD(FIELD_U64, last_fault_realtime_usec, 0),
     FIELD(FIELD_U32, restarts, 0),
-    FIELD(FIELD_U32, oom_kills, SLOT_HAS_OOM),
     FIELD(FIELD_I32, exit_code, SLOT_HAS_EXIT),
     FIELD(FIELD_U32, exit_signal, SLOT_HAS_EXIT),
     FIELD(FIELD_U64, exit_realtime_usec, SLOT_HAS_EXIT),
     FIELD(FIELD_TEXT, message, 0),
+    FIELD(FIELD_U64, detail_boottime_usec, 0),
+    {"status_5xx", FIELD_U64, offsetof(struct container_slot, status_classes[4]), 8,
+     SLOT_HAS_TRAFFIC},
+    {"psi_cpu", FIELD_U32, offsetof(struct container_slot, pressure[0].some_avg10_centi), 4,
+     SLOT_HAS_PSI_CPU},
+    {"psi_memory", FIELD_U32, offsetof(struct container_slot, pressure[1].some_avg10_centi), 4,
+     SLOT_HAS_PSI_MEMORY},
+    {"psi_io", FIELD_U32, offsetof(struct container_slot, pressure[2].some_avg10_centi), 4,
+     SLOT_HAS_PSI_IO},
 };
 
 /* Text may hold "\xHH" for a byte that JSON cannot say. */
@@ -166,14 +221,78 @@ static int write_slot(struct scoreboard_writer *writer, uint32_t slots, json_t *
 static int die_inside(const char *path, json_int_t index)
 {
     _cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
-    size_t size = SCOREBOARD_HEADER_SIZE + (size_t)(index + 1) * 1024;
+    size_t size = SCOREBOARD_HEADER_SIZE + (size_t)(index + 1) * SLOT_SIZE;
     char *memory =
         fd < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
     if (memory == MAP_FAILED)
         return -errno;
-    *(uint64_t *)(memory + size - 1024) |= 1;
+    *(uint64_t *)(memory + size - SLOT_SIZE) |= 1;
     munmap(memory, size);
+    return 0;
+}
+
+/* ---- histories and the host ---- */
+
+static uint32_t point_value(const json_t *point, size_t at)
+{
+    const json_t *value = json_array_get(point, at);
+
+    return json_is_integer(value) ? (uint32_t)json_integer_value(value) : HISTORY_ABSENT;
+}
+
+static int write_history(struct scoreboard_writer *writer, uint32_t slots, const json_t *order)
+{
+    json_int_t slot, ring, step_msec;
+    json_t *points, *point;
+    size_t i;
+
+    if (json_unpack((json_t *)order, "{s:I, s:I, s:I, s:o}", "history", &slot, "ring", &ring,
+                    "step_msec", &step_msec, "points", &points) < 0)
+        return -EINVAL;
+    if (slot < 0 || (uint32_t)slot >= slots || ring < 0 || ring >= HISTORY_RINGS)
+        return -ERANGE;
+    uint64_t now = clock_boottime_usec(), step = (uint64_t)step_msec * 1000;
+    json_array_foreach (points, i, point) {
+        const struct history_point value = {point_value(point, 0), point_value(point, 1),
+                                            point_value(point, 2), point_value(point, 3)};
+        uint64_t before = (json_array_size(points) - 1 - i) * step;
+        int r =
+            scoreboard_history_push(writer, (uint32_t)slot, (enum history_ring)ring,
+                                    (uint32_t)step_msec, now > before ? now - before : 1, &value);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static uint64_t number_of(const json_t *object, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(object, key));
+}
+
+static int write_host(struct scoreboard_writer *writer, const json_t *host)
+{
+    struct host_figures figures = {
+        .has = SLOT_HAS_CPU | SLOT_HAS_MEMORY | SLOT_HAS_SWAP,
+        .sampled_boottime_usec = clock_boottime_usec(),
+        .cpu_percent_milli = (uint32_t)number_of(host, "cpu_percent_milli"),
+        .memory_available_bytes = number_of(host, "memory_available_bytes"),
+        .swap_total_bytes = number_of(host, "swap_total_bytes"),
+        .swap_free_bytes = number_of(host, "swap_free_bytes"),
+        .starts = number_of(host, "starts"),
+        .failures = number_of(host, "failures"),
+        .wakes = number_of(host, "wakes"),
+    };
+    const json_t *psi = json_object_get(host, "psi");
+
+    for (size_t i = 0; i < 3; i++)
+        figures.load_centi[i] = point_value(json_object_get(host, "load"), i);
+    for (size_t i = 0; psi && i < PRESSURE_COUNT; i++) {
+        figures.has |= SLOT_HAS_PSI_CPU << i;
+        figures.pressure[i].some_avg10_centi = point_value(psi, i);
+    }
+    scoreboard_host_write(writer, &figures);
     return 0;
 }
 
@@ -193,6 +312,10 @@ static void obey(struct board *board, const char *line)
 
     if (json_object_get(order, "slot"))
         r = write_slot(board->writer, board->slots, order, &bad_key);
+    else if (json_object_get(order, "history"))
+        r = write_history(board->writer, board->slots, order);
+    else if (json_object_get(order, "host"))
+        r = write_host(board->writer, json_object_get(order, "host"));
     else if (json_is_boolean(json_object_get(order, "freeze"))) {
         board->is_frozen = json_is_true(json_object_get(order, "freeze"));
         r = 0;

@@ -1,101 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The scoreboard with a writer and readers in processes of their own. */
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include "common/cleanup.h"
-#include "common/scoreboard.h"
-
-/* docs/scoreboard.md: where things lie in the file. */
-#define AT_ABI         8
-#define AT_SLOT_SIZE   16
-#define AT_SLOT_COUNT  20
-#define AT_SLOTS_USED  24
-#define AT_BOOT_ID     80
-#define AT_SLOT(index) (4096 + 1024 * (off_t)(index))
-
-#define SLOTS 4u
-
-struct fixture {
-    char directory[32];
-    char path[64];
-    struct scoreboard_info info;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-    strcpy(fixture->directory, "/tmp/scoreboard.XXXXXX");
-    if (!mkdtemp(fixture->directory))
-        return -1;
-    snprintf(fixture->path, sizeof(fixture->path), "%s/board", fixture->directory);
-    fixture->info = (struct scoreboard_info){
-        .engine_pid = (uint32_t)getpid(),
-        .cpus = 2,
-        .engine_started_realtime_usec = 11,
-        .engine_started_boottime_usec = 22,
-        .sample_interval_usec = 1000000,
-        .memory_total_bytes = 33,
-        .version = "9.8.7",
-    };
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    int r;
-
-    unlink(fixture->path);
-    r = rmdir(fixture->directory); /* fails if a board left a file of another name */
-    free(fixture);
-    return r;
-}
-
-static struct scoreboard_writer *create(const struct fixture *fixture)
-{
-    struct scoreboard_writer *writer = NULL;
-    struct error error = ERROR_INIT;
-
-    if (scoreboard_create(fixture->path, SLOTS, 0, &fixture->info, &writer, &error) < 0)
-        fail_msg("%s", error.message);
-    return writer;
-}
-
-static struct scoreboard_reader *open_board(const struct fixture *fixture)
-{
-    struct scoreboard_reader *reader = NULL;
-    struct error error = ERROR_INIT;
-
-    if (scoreboard_open(fixture->path, &reader, &error) < 0)
-        fail_msg("%s", error.message);
-    return reader;
-}
-
-static void poke(const struct fixture *fixture, off_t at, const void *bytes, size_t size)
-{
-    _cleanup_close_ int fd = open(fixture->path, O_WRONLY | O_CLOEXEC);
-
-    assert_int_equal(pwrite(fd, bytes, size, at), size);
-}
+#include "tests/unit/common/scoreboard_stage.h"
 
 static struct container_slot named_slot(const char *tenant, const char *service)
 {
@@ -129,7 +42,7 @@ static void the_header_tells_what_was_given(void **state)
     assert_false(info.retired);
     assert_int_equal(stat(fixture->path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0640);
-    assert_int_equal(st.st_size, AT_SLOT(SLOTS));
+    assert_int_equal(st.st_size, AT_HISTORY(SLOTS));
     scoreboard_close(reader);
     scoreboard_writer_close(writer, true);
     assert_int_equal(access(fixture->path, F_OK), -1);
@@ -304,7 +217,7 @@ static void another_abi_is_refused_with_both_versions(void **state)
     scoreboard_writer_close(create(fixture), false);
     poke(fixture, AT_ABI, &abi, sizeof(abi));
     refuse(fixture, -EPROTO, "ABI 42");
-    refuse(fixture, -EPROTO, "ABI 1;");
+    refuse(fixture, -EPROTO, "ABI 2;");
 }
 
 static void another_magic_is_refused(void **state)
@@ -335,7 +248,7 @@ static void sizes_that_do_not_fit_are_refused(void **state)
 static void a_truncated_file_is_refused(void **state)
 {
     const struct fixture *fixture = *state;
-    static const off_t sizes[] = {AT_SLOT(SLOTS) - 1, AT_SLOT(0), 4095, 100, 0};
+    static const off_t sizes[] = {AT_HISTORY(SLOTS) - 1, AT_SLOT(SLOTS), AT_SLOT(0), 4095, 100, 0};
 
     scoreboard_writer_close(create(fixture), false);
     for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
@@ -567,8 +480,6 @@ static void a_full_disk_is_an_error_and_leaves_the_old_board(void **state)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

@@ -39,6 +39,36 @@ static void test_all_keys_together(void **state)
     assert_int_equal(query.format, STATUS_AUTO);
 }
 
+static void test_selection(void **state)
+{
+    struct status_query query;
+
+    (void)state;
+    assert_int_equal(status_query_parse("sort=memory_bytes,desc&state=R,limited&q=Web&tenant=blog&"
+                                        "limit=10000&page=3&format=csv",
+                                        &query, NULL),
+                     0);
+    assert_int_equal(query.format, STATUS_CSV);
+    assert_int_equal(query.order, ORDER_FIGURE);
+    assert_string_equal(query.sort->key, "memory_bytes");
+    assert_true(query.is_descending);
+    assert_int_equal(query.states, 1u << CONTAINER_RUNNING | 1u << CONTAINER_LIMITED);
+    assert_string_equal(query.text, "Web");
+    assert_string_equal(query.tenant, "blog");
+    assert_int_equal(query.limit, 10000);
+    assert_int_equal(query.page, 3);
+    assert_true(query.has_selection);
+    assert_int_equal(status_query_parse("auto", &query, NULL), 0);
+    assert_false(query.has_selection);
+    assert_int_equal(query.order, ORDER_FAULTS);
+    assert_int_equal(query.page, 1);
+    assert_int_equal(status_query_parse("sort=slot", &query, NULL), 0);
+    assert_int_equal(query.order, ORDER_SLOT);
+    assert_int_equal(status_query_parse("sort=tenant,asc", &query, NULL), 0);
+    assert_false(query.is_descending);
+    assert_int_equal(status_query_parse("format=events&state=X&q=a&tenant=b", &query, NULL), 0);
+}
+
 /* The message names what was wrong, so that the caller can see it. */
 static void test_refused(void **state)
 {
@@ -58,6 +88,29 @@ static void test_refused(void **state)
         {"refresh=1s", "1s"},
         {"refresh=1e2", "1e2"},
         {"format=xml", "xml"},
+        {"format=openmetrics&format=csv", "format"},
+        {"sort=memory", "sort=memory"},
+        {"sort=memory_bytes,down", "asc or desc"},
+        {"sort=memory_bytes,", "asc or desc"},
+        {"sort=,desc", "no figure"},
+        {"sort", "sort"},
+        {"state=", "state="},
+        {"state=R,", "state=R,"},
+        {"state=r", "state=r"},
+        {"state=.", "state=."},
+        {"state=open", "state=open"},
+        {"state=RL", "state=RL"},
+        {"q=", "q="},
+        {"q=12345678901234567890123456789012345678901234567890123456789012345", "64"},
+        {"tenant=Blog", "Blog"},
+        {"tenant=", "tenant="},
+        {"limit=0", "1 to 10000"},
+        {"limit=10001", "1 to 10000"},
+        {"page=0", "page=0"},
+        {"page=65537", "65536"},
+        {"format=events&limit=5", "limit"},
+        {"sort=slot&format=events", "sort"},
+        {"format=events&refresh=5", "refresh"},
         {"format", "format"},
         {"auto&auto", "auto"},
         {"auto&format=json", "auto"},
@@ -85,7 +138,7 @@ static void test_refused(void **state)
 
 static void test_long_query(void **state)
 {
-    char text[400];
+    char text[600];
     struct status_query query;
 
     (void)state;
@@ -123,9 +176,10 @@ static void test_form_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_page),   cmocka_unit_test(test_all_keys_together),
-        cmocka_unit_test(test_refused),      cmocka_unit_test(test_long_query),
-        cmocka_unit_test(test_form_decodes), cmocka_unit_test(test_form_bounds),
+        cmocka_unit_test(test_plain_page),  cmocka_unit_test(test_all_keys_together),
+        cmocka_unit_test(test_selection),   cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_long_query),  cmocka_unit_test(test_form_decodes),
+        cmocka_unit_test(test_form_bounds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

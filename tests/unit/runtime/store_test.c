@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "supervisor/runtime/identity.h"
+#include "common/identity.h"
 #include "supervisor/runtime/store.h"
 #include "supervisor/runtime/store_file.h"
 

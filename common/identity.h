@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef RUNTIME_IDENTITY_H
-#define RUNTIME_IDENTITY_H
+#ifndef COMMON_IDENTITY_H
+#define COMMON_IDENTITY_H
 
 /*
  * Which process is meant, over the life of more than one program: a pid alone is given to another

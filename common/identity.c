@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "supervisor/runtime/identity.h"
+#include "common/identity.h"
 
 #include <errno.h>
 #include <fcntl.h>
