@@ -196,6 +196,18 @@ static void terminate_strings(struct container_slot *slot)
 #undef TERMINATE
 }
 
+_Static_assert(offsetof(struct container_slot, requests_in_flight) % sizeof(uint64_t) == 0,
+               "it is read as a word of its own");
+
+/* Text is terminated, and one that runs and has requests in flight is working. */
+static void complete(struct container_slot *slot)
+{
+    terminate_strings(slot);
+    if (slot->state == CONTAINER_RUNNING && (slot->has & SLOT_HAS_TRAFFIC) &&
+        slot->requests_in_flight > 0)
+        slot->state = CONTAINER_WORKING;
+}
+
 int scoreboard_slot_read(const struct scoreboard_reader *reader, uint32_t index,
                          struct container_slot *slot)
 {
@@ -205,7 +217,7 @@ int scoreboard_slot_read(const struct scoreboard_reader *reader, uint32_t index,
     int r = seqlock_read(&shared->sequence, shared->words, slot, sizeof(*slot));
 
     if (r == 0)
-        terminate_strings(slot);
+        complete(slot);
     return r;
 }
 
@@ -217,15 +229,16 @@ int scoreboard_slot_read_part(const struct scoreboard_reader *reader, uint32_t i
     const struct seqlock_part parts[] = {
         {0, offsetof(struct container_slot, id)},
         {first, (offset + size - first + word - 1) / word * word},
+        {offsetof(struct container_slot, requests_in_flight), word}, /* for the state */
     };
 
     if (index >= reader->map.header->slot_count)
         return -ERANGE;
     struct shared_slot *shared = &reader->map.slots[index];
-    int r = seqlock_read_parts(&shared->sequence, shared->words, slot, parts, 2);
+    int r = seqlock_read_parts(&shared->sequence, shared->words, slot, parts, ARRAY_LENGTH(parts));
 
     if (r == 0)
-        terminate_strings(slot);
+        complete(slot);
     return r;
 }
 

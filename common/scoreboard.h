@@ -384,15 +384,16 @@ void scoreboard_info(const struct scoreboard_reader *reader, struct scoreboard_i
 /*
  * Copies slot index. Returns 0, -ERANGE (no such slot), or -EAGAIN when the writer was inside for
  * the whole bounded wait (it died there, or the machine is starved): show the last copy with its
- * age, or say so. Strings of the copy are always terminated.
+ * age, or say so. Strings of the copy are always terminated, and a container that runs and has
+ * requests in flight is CONTAINER_WORKING, which the engine never writes.
  */
 int scoreboard_slot_read(const struct scoreboard_reader *reader, uint32_t index,
                          struct container_slot *slot);
 
 /*
- * Copies only the head of a slot, from has to service, and what lies between offset and
- * offset + size; the rest of *slot stays as it was, but that its strings are terminated. For one
- * who walks all slots for one figure. Errors as above.
+ * Copies only the head of a slot, from has to service, requests_in_flight, and what lies between
+ * offset and offset + size; the rest of *slot stays as it was, but that its strings are terminated.
+ * For one who walks all slots for one figure. Errors as above.
  */
 int scoreboard_slot_read_part(const struct scoreboard_reader *reader, uint32_t index, size_t offset,
                               size_t size, struct container_slot *slot);

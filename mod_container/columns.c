@@ -37,27 +37,31 @@ void write_request_rate(struct out *out, uint64_t milli)
     out_text(out, "/s");
 }
 
-/* What is near its limit says so in words, not by colour alone. */
+/*
+ * What is near its limit tells its share, in bold and in words for those who hear the page, not by
+ * colour alone.
+ */
 void write_of_limit(struct out *out, uint64_t value, uint64_t limit,
                     void (*write_value)(struct out *out, uint64_t value))
 {
     unsigned percent = chart_percent(value, limit);
 
-    if (limit == 0) {
-        write_value(out, value);
-        return;
-    }
-    chart_bar(out, percent);
     write_value(out, value);
+    if (limit == 0)
+        return;
     out_text(out, " <small class=\"of");
     out_text(out, chart_heat(percent));
     out_text(out, "\">");
-    out_count(out, percent);
-    out_text(out, percent >= CHART_HOT_PERCENT    ? " %, at its limit of "
-                  : percent >= CHART_WARM_PERCENT ? " %, near "
-                                                  : " % of ");
+    if (percent >= CHART_WARM_PERCENT) {
+        out_count(out, percent);
+        out_text(out, " % <span class=\"hidden\">");
+        out_text(out, percent >= CHART_HOT_PERCENT ? "(at its limit) " : "(near its limit) ");
+        out_text(out, "</span>");
+    }
+    out_text(out, "of ");
     write_value(out, limit);
     out_text(out, "</small>");
+    chart_bar(out, percent);
 }
 
 /* ---- what is known ---- */
@@ -135,7 +139,7 @@ CELL(cpu)
 
     write_of_limit(out, slot->cpu_percent_milli / 10, limit, write_cpu);
     if ((slot->has & SLOT_HAS_CPU_THROTTLE) && slot->cpu_throttled_rate > 0) {
-        out_text(out, " <small class=\"of warm\">throttled ");
+        out_text(out, " <small class=\"of warm next\">throttled ");
         html_latency(out, slot->cpu_throttled_rate);
         out_text(out, "/s</small>");
     }
@@ -448,17 +452,17 @@ const struct column status_columns[] = {
     {"memory",   "Memory",    "charged to the container: the number that the OOM killer compares with the limit", "memory_bytes", "n bars", false, knows_memory, cell_memory},
     {"memline",  "Mem 60 s",  "the last minute; the line on top is the limit", NULL, "line", false, knows_history, cell_memory_spark},
     {"swap",     "Swap",      NULL, "swap_bytes", "n wide", false, knows_swap, cell_swap},
-    {"tasks",    "Tasks",     "processes and threads", "tasks", "n", false, knows_tasks, cell_tasks},
+    {"tasks",    "Tasks",     "processes and threads", "tasks", "n narrow", false, knows_tasks, cell_tasks},
     {"io",       "Disk I/O",  NULL, "io_write_rate", "n", false, knows_io, cell_io},
-    {"net",      "Network",   NULL, "net_transmit_rate", "n", false, knows_net, cell_net},
+    {"net",      "Network",   NULL, "net_transmit_rate", "n mid", false, knows_net, cell_net},
     {"psi",      "Pressure",  "share of the last 10 s in which some task waited", NULL, "n wide", false, knows_psi, cell_psi},
     {"disk",     "Disk",      "space used", "disk_used_bytes", "n wide", false, knows_disk, cell_disk},
     {"rate",     "Req/s",     NULL, "requests_rate", "n", false, knows_traffic, cell_requests},
-    {"busy",     "Busy",      "requests in flight", "requests_in_flight", "n", false, knows_traffic, cell_in_flight},
+    {"busy",     "Busy",      "requests in flight", "requests_in_flight", "n mid", false, knows_traffic, cell_in_flight},
     {"p95",      "p95",       "19 of 20 requests of the last minute were faster", "latency_p95_seconds", "n", false, knows_latency, cell_latency},
     {"errors",   "5xx",       "answers with status 500 and above, in all", NULL, "n wide", false, knows_traffic, cell_errors},
     {"mails",    "Mails",     "sent with PHP's mail(), in all", "mails", "n wide", false, knows_mails, cell_mails},
-    {"restarts", "Restarts",  "by the restart policy", "restarts", "n", false, always, cell_restarts},
+    {"restarts", "Restarts",  "by the restart policy", "restarts", "n mid", false, always, cell_restarts},
     {"oom",      "OOM",       "processes killed for lack of memory", "oom_kills", "n wide", false, knows_oom, cell_oom_kills},
     {"faults",   "Faults",    "of all kinds, since the supervisor's start", "faults", "n", false, always, cell_faults},
     {"exit",     "Last exit", NULL, "exit_unix", "wide", false, knows_exit, cell_last_exit},

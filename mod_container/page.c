@@ -40,14 +40,17 @@ static void write_host_name(struct page *page)
     out_html(out, ap_get_server_name(page->r));
 }
 
-static void write_title(struct page *page, const char *title)
+static void write_title(struct page *page, const char *tenant, const char *service)
 {
     struct out *out = &page->out;
-    if (title) {
-        out_html(out, title);
-        out_text(out, " - ");
+
+    if (tenant)
+        out_html(out, tenant);
+    if (service) {
+        out_text(out, "/");
+        out_html(out, service);
     }
-    out_text(out, "Containers on ");
+    out_text(out, tenant ? " - containers on " : "Containers on ");
     write_host_name(page);
 }
 
@@ -98,14 +101,42 @@ static void write_engine(struct page *page)
     out_text(out, "</p>\n");
 }
 
-void page_head(struct page *page, const char *title)
+/* The way up: Containers / blog / web. */
+static void write_heading(struct page *page, const char *tenant, const char *service)
+{
+    struct out *out = &page->out;
+
+    out_text(out, "<h1>");
+    if (!tenant) {
+        out_text(out, "Containers");
+    } else {
+        out_text(out, "<a href=\"");
+        page_address(page, NULL, NULL);
+        out_text(out, "\">Containers</a> / ");
+        if (service) {
+            out_text(out, "<a href=\"");
+            page_address(page, tenant, NULL);
+            out_text(out, "\">");
+        }
+        out_html(out, tenant);
+    }
+    if (service) {
+        out_text(out, "</a> / ");
+        out_html(out, service);
+    }
+    out_text(out, " <small>on ");
+    write_host_name(page);
+    out_text(out, "</small></h1>\n");
+}
+
+void page_head(struct page *page, const char *tenant, const char *service)
 {
     struct out *out = &page->out;
 
     out_text(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                   "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                   "<meta name=\"color-scheme\" content=\"light dark\">\n<title>");
-    write_title(page, title);
+    write_title(page, tenant, service);
     out_text(out, "</title>\n<link rel=\"stylesheet\" href=\"");
     write_path(page);
     out_format(out, "/%s\">\n<script src=\"", page_static_path(PAGE_STYLE));
@@ -114,17 +145,8 @@ void page_head(struct page *page, const char *title)
                page_static_path(PAGE_SCRIPT),
                (unsigned)(page->overview->board->info.sample_interval_usec / 1000));
     out_text(out, "<a class=\"skip\" href=\"#main\">Skip to the containers</a>\n"
-                  "<header class=\"top\">\n<h1>");
-    if (title) {
-        out_text(out, "<a href=\"");
-        page_address(page, NULL, NULL);
-        out_text(out, "\">Containers</a>");
-    } else {
-        out_text(out, "Containers");
-    }
-    out_text(out, " <small>on ");
-    write_host_name(page);
-    out_text(out, "</small></h1>\n");
+                  "<header class=\"top\">\n");
+    write_heading(page, tenant, service);
     write_engine(page);
     out_text(out, "<div class=\"controls\" id=\"controls\"></div>\n</header>\n");
 }
@@ -237,7 +259,7 @@ void page_query(struct page *page, const struct status_query *query)
     PARAMETER(has_sort(query), "sort", write_sort(out, query))
     PARAMETER(query->states, "state", write_states(out, query->states))
     PARAMETER(query->text[0], "q", html_url(out, query->text))
-    PARAMETER(query->limit, "limit", out_count(out, query->limit))
+    PARAMETER(query->limit != QUERY_LIMIT_HTML, "limit", out_count(out, query->limit))
     PARAMETER(query->page > 1, "page", out_count(out, query->page))
     PARAMETER(query->refresh_seconds, "refresh", out_count(out, query->refresh_seconds))
 #undef PARAMETER
@@ -280,5 +302,5 @@ void page_letter(struct out *out, uint32_t state)
 
 enum container_state page_state(const struct container_slot *slot)
 {
-    return traffic_shown_state(slot);
+    return (enum container_state)slot->state;
 }

@@ -24,8 +24,8 @@ struct page {
 void page_begin(struct page *page, request_rec *r, const struct overview *overview,
                 const char *target);
 
-/* Everything up to and with the heading. title is plain text from anywhere; NULL on the board. */
-void page_head(struct page *page, const char *title);
+/* Everything up to and with the heading. Both NULL on the board; names from anywhere. */
+void page_head(struct page *page, const char *tenant, const char *service);
 /* The end of the page; everything is handed on. */
 void page_foot(struct page *page);
 

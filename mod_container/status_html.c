@@ -137,7 +137,7 @@ static void write_filter(struct page *page)
 {
     static const unsigned limits[] = {25, 50, 100, 250, 500, 1000};
     const struct status_query *query = page->overview->query;
-    unsigned limit = query->limit ? query->limit : QUERY_LIMIT_HTML;
+    unsigned limit = query->limit;
     struct out *out = &page->out;
     bool is_listed = false;
 
@@ -300,7 +300,7 @@ void status_render_html(request_rec *r, const struct overview *overview,
     struct page page;
 
     page_begin(&page, r, overview, query->tenant[0] ? query->tenant : "");
-    page_head(&page, query->tenant[0] ? query->tenant : NULL);
+    page_head(&page, query->tenant[0] ? query->tenant : NULL, NULL);
     page_warning(&page);
     if (overview->board->reader) {
         section_host(&page);

@@ -44,8 +44,8 @@ static void tile_cpu(struct out *out, const struct host_figures *host)
         return;
     unsigned percent = host->cpu_percent_milli / 1000;
     open_tile(out, "cpu", "CPU");
-    chart_bar(out, percent);
     out_format(out, "<b>%u %%</b>", percent);
+    chart_bar(out, percent);
     close_tile(out);
 }
 
@@ -55,12 +55,12 @@ static void tile_memory(struct out *out, const struct host_figures *host, uint64
         return;
     uint64_t used = since(total, host->memory_available_bytes);
     open_tile(out, "memory", "Memory");
-    chart_bar(out, chart_percent(used, total));
     out_text(out, "<b>");
     html_size_titled(out, used, "");
     out_format(out, "</b> <small>%u %% of ", chart_percent(used, total));
     html_size(out, total);
     out_text(out, "</small>");
+    chart_bar(out, chart_percent(used, total));
     close_tile(out);
 }
 
@@ -70,12 +70,12 @@ static void tile_swap(struct out *out, const struct host_figures *host)
         return;
     uint64_t used = since(host->swap_total_bytes, host->swap_free_bytes);
     open_tile(out, "swap", "Swap");
-    chart_bar(out, chart_percent(used, host->swap_total_bytes));
     out_text(out, "<b>");
     html_size_titled(out, used, "");
     out_text(out, "</b> <small>of ");
     html_size(out, host->swap_total_bytes);
     out_text(out, "</small>");
+    chart_bar(out, chart_percent(used, host->swap_total_bytes));
     close_tile(out);
 }
 
