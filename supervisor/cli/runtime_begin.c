@@ -3,7 +3,7 @@
  * The beginning of the C library in this program, without its look at the processor.
  *
  * glibc's own __libc_start_main asks the processor for its features and for the sizes of its
- * caches, to choose among its memcpy() and strlen() and to tune them: some sixty `cpuid`
+ * caches, to choose among its memcpy() and strlen() and to tune them: by some seventy `cpuid`
  * instructions (sysdeps/x86/cpu-features.c, dl-cacheinfo.h). In a virtual machine each of them
  * leaves the guest, and together they take 0.3 to 0.5 ms: more than all else that this program does
  * by itself in `state` or `exec`, which copy some kilobytes at most. No tunable turns that off. So
