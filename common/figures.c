@@ -26,10 +26,9 @@ static struct figure field_figure(const struct column_figure *row, uint64_t has,
         const char *text = (const char *)base + row->offset;
         return (struct figure){.kind = *text ? FIGURE_TEXT : FIGURE_ABSENT, .text = text};
     }
-    uint64_t count = field_number(base, row->offset, row->width);
-    if (row->divisor > 1)
-        count /= row->divisor;
-    return (struct figure){.kind = row->kind, .decimals = row->decimals, .count = count};
+    return (struct figure){.kind = row->kind,
+                           .decimals = row->decimals,
+                           .count = field_number(base, row->offset, row->width)};
 }
 
 struct figure column_figure_of(const struct column_figure *row, const struct moment *moment,

@@ -61,13 +61,13 @@ struct metric {
 struct column_figure {
     const char *key;      /* JSON, CSV, sort=KEY: snake_case with its unit */
     const char *auto_key; /* ?auto: CamelCase */
-    /* The field: where in the struct, how many bytes (4 or 8 for numbers). */
+    /* The field: where in the struct, how many bytes (4 or 8 for numbers). With a function and a
+       metric: what the function reads besides has. */
     uint16_t offset;
     uint16_t width;
     enum figure_kind kind;
     uint8_t decimals; /* FIGURE_DECIMAL */
     uint8_t flags;    /* FIGURE_SUM ... */
-    uint32_t divisor; /* of the field, to get count; 0 and 1: as it is */
     uint64_t has;     /* bits that must all be set in the struct's has */
     /* For what no single field tells; else NULL. */
     struct figure (*figure)(const struct moment *moment, const struct container_slot *slot);

@@ -142,21 +142,24 @@ FIGURE(pid)
     .metric = {"container", METRIC_INFO, NULL,                                                     \
                "What a container is: its id, image, endpoint and addresses", label}
 
+/* Both fields: each decides whether the other is told. */
+#define EXIT .offset = offsetof(struct container_slot, exit_code), .width = 2 * sizeof(uint32_t)
+
 /* clang-format off */
 const struct column_figure column_figures[] = {
-    {"state", "State", TEXT, IS(state),
+    {"state", "State", TEXT, IS(state), SLOT(state),
      GAUGE("container_state", NULL, "The state a container is in, as a label; the value is 1", "state")},
     {"tenant", "Tenant", TEXT, SLOT(tenant)},
     {"service", "Service", TEXT, SLOT(service)},
     {"replica", "Replica", COUNT, SLOT(replica)},
     {"id", "Id", TEXT, SLOT(id), INFO("id")},
     {"image", "Image", TEXT, SLOT(image), INFO("image")},
-    {"endpoint", "Endpoint", TEXT, IS(endpoint), INFO("endpoint")},
+    {"endpoint", "Endpoint", TEXT, IS(endpoint), SLOT(endpoint_kind), INFO("endpoint")},
     {"address_ipv4", "AddressIpv4", TEXT, SLOT(address_ipv4), INFO("address_ipv4")},
     {"address_ipv6", "AddressIpv6", TEXT, SLOT(address_ipv6), INFO("address_ipv6")},
     {"pid", "Pid", COUNT, IS(pid)},
     {"uptime_seconds", "UptimeSeconds", COUNT, IS(uptime)},
-    {"started_unix", "StartedUnix", COUNT, IS(started),
+    {"started_unix", "StartedUnix", COUNT, IS(started), SLOT(started_realtime_usec),
      GAUGE("container_start_time_seconds", "seconds", "Start of a container's last run, since 1970")},
     {"state_seconds", "StateSeconds", COUNT, IS(state_age)},
     {"next_start_seconds", "NextStartSeconds", COUNT, IS(next_start)},
@@ -276,9 +279,9 @@ const struct column_figure column_figures[] = {
     {"last_fault_unix", "LastFaultUnix", COUNT, IS(last_fault_time)},
     {"restarts", "Restarts", SLOT(restarts), COUNT, SUM,
      COUNTER("container_restarts", NULL, "Restarts by the policy, since the last start by hand")},
-    {"exit_code", "ExitCode", .kind = FIGURE_SIGNED, IS(exit_code),
+    {"exit_code", "ExitCode", .kind = FIGURE_SIGNED, IS(exit_code), EXIT,
      GAUGE("container_last_exit_code", NULL, "Status of a container's last run, if it ended by itself")},
-    {"exit_signal", "ExitSignal", COUNT, IS(exit_signal),
+    {"exit_signal", "ExitSignal", COUNT, IS(exit_signal), EXIT,
      GAUGE("container_last_exit_signal", NULL, "Signal that ended a container's last run")},
     {"exit_unix", "ExitUnix", COUNT, IS(exit_time)},
     {"message", "Message", TEXT, SLOT(message)},

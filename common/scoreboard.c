@@ -177,6 +177,7 @@ void scoreboard_info(const struct scoreboard_reader *reader, struct scoreboard_i
     info->memory_total_bytes = header->memory_total_bytes;
     info->heartbeat_boottime_usec =
         atomic_load_explicit(&header->heartbeat_boottime_usec, memory_order_acquire);
+    info->changes = atomic_load_explicit(&header->changes, memory_order_acquire);
     info->retired = atomic_load(&header->retired) != 0;
 }
 
@@ -202,6 +203,26 @@ int scoreboard_slot_read(const struct scoreboard_reader *reader, uint32_t index,
         return -ERANGE;
     struct shared_slot *shared = &reader->map.slots[index];
     int r = seqlock_read(&shared->sequence, shared->words, slot, sizeof(*slot));
+
+    if (r == 0)
+        terminate_strings(slot);
+    return r;
+}
+
+int scoreboard_slot_read_part(const struct scoreboard_reader *reader, uint32_t index, size_t offset,
+                              size_t size, struct container_slot *slot)
+{
+    const size_t word = sizeof(uint64_t);
+    size_t first = offset / word * word;
+    const struct seqlock_part parts[] = {
+        {0, offsetof(struct container_slot, id)},
+        {first, (offset + size - first + word - 1) / word * word},
+    };
+
+    if (index >= reader->map.header->slot_count)
+        return -ERANGE;
+    struct shared_slot *shared = &reader->map.slots[index];
+    int r = seqlock_read_parts(&shared->sequence, shared->words, slot, parts, 2);
 
     if (r == 0)
         terminate_strings(slot);

@@ -310,6 +310,7 @@ struct scoreboard_info {
     uint64_t engine_started_realtime_usec;
     uint64_t engine_started_boottime_usec;
     uint64_t heartbeat_boottime_usec; /* the engine's last turn of its sampler */
+    uint64_t changes; /* how often slots and host figures were written: the same, no news */
     uint64_t sample_interval_usec;
     uint64_t memory_total_bytes;
     bool retired;     /* the engine that wrote it has ended in order, or a new one took over */
@@ -333,6 +334,13 @@ int scoreboard_create(const char *path, uint32_t slot_count, unsigned gid,
 /* Writes a whole slot. index is below slot_count. */
 void scoreboard_slot_write(struct scoreboard_writer *writer, uint32_t index,
                            const struct container_slot *slot);
+
+/*
+ * Says that the figures of a slot, which was written before, are still true at boottime_usec: only
+ * sampled_boottime_usec changes.
+ */
+void scoreboard_slot_confirm(struct scoreboard_writer *writer, uint32_t index,
+                             uint64_t boottime_usec);
 
 /*
  * Adds a point to a ring of the slot's history; the point's step ends at boottime_usec. Space for
@@ -380,6 +388,14 @@ void scoreboard_info(const struct scoreboard_reader *reader, struct scoreboard_i
  */
 int scoreboard_slot_read(const struct scoreboard_reader *reader, uint32_t index,
                          struct container_slot *slot);
+
+/*
+ * Copies only the head of a slot, from has to service, and what lies between offset and
+ * offset + size; the rest of *slot stays as it was, but that its strings are terminated. For one
+ * who walks all slots for one figure. Errors as above.
+ */
+int scoreboard_slot_read_part(const struct scoreboard_reader *reader, uint32_t index, size_t offset,
+                              size_t size, struct container_slot *slot);
 
 /*
  * Copies the history of slot index. Returns 0, -ENOENT (there is none), -ERANGE or -EAGAIN, as

@@ -34,6 +34,7 @@ struct scoreboard_header {
     uint32_t reserved;
     seqlock_word host_sequence;
     seqlock_word host_words[WORDS(struct host_figures)];
+    _Atomic uint64_t changes; /* behind each write of a slot and of the host's figures */
 };
 
 _Static_assert(sizeof(struct scoreboard_header) <= SCOREBOARD_HEADER_SIZE, "header page");

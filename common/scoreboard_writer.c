@@ -137,6 +137,15 @@ int scoreboard_create(const char *path, uint32_t slot_count, unsigned gid,
     return 0;
 }
 
+/* Behind the write: a reader that takes the number first and then reads never holds old news for
+   new. */
+static void count_change(struct scoreboard_header *header)
+{
+    uint64_t now = atomic_load_explicit(&header->changes, memory_order_relaxed);
+
+    atomic_store_explicit(&header->changes, now + 1, memory_order_release);
+}
+
 void scoreboard_slot_write(struct scoreboard_writer *writer, uint32_t index,
                            const struct container_slot *slot)
 {
@@ -146,6 +155,18 @@ void scoreboard_slot_write(struct scoreboard_writer *writer, uint32_t index,
     seqlock_write(&shared->sequence, shared->words, slot, sizeof(*slot));
     if (index >= atomic_load_explicit(&header->slots_used, memory_order_relaxed))
         atomic_store_explicit(&header->slots_used, index + 1, memory_order_release);
+    count_change(header);
+}
+
+void scoreboard_slot_confirm(struct scoreboard_writer *writer, uint32_t index,
+                             uint64_t boottime_usec)
+{
+    struct shared_slot *shared = &writer->map.slots[index];
+    size_t word = offsetof(struct container_slot, sampled_boottime_usec) / sizeof(uint64_t);
+
+    seqlock_begin(&shared->sequence);
+    seqlock_store(&shared->words[word], &boottime_usec, sizeof(boottime_usec));
+    seqlock_end(&shared->sequence);
 }
 
 /* The space of a history, taken when it is first needed: a hole would be a SIGBUS on a full disk.
@@ -252,6 +273,7 @@ void scoreboard_host_write(struct scoreboard_writer *writer, const struct host_f
     struct scoreboard_header *header = writer->map.header;
 
     seqlock_write(&header->host_sequence, header->host_words, host, sizeof(*host));
+    count_change(header);
 }
 
 void scoreboard_heartbeat(struct scoreboard_writer *writer, uint64_t boottime_usec)

@@ -56,11 +56,18 @@ static inline void seqlock_write(seqlock_word *sequence, seqlock_word *to, const
     seqlock_end(sequence);
 }
 
+/* A piece of what a lock guards: offset and size in bytes, multiples of 8. */
+struct seqlock_part {
+    size_t offset, size;
+};
+
 /*
- * Copies size bytes, a multiple of 8, to `to`, which is aligned to 8. 0, or -EAGAIN when the writer
- * was inside for the whole bounded wait: it died there, or the machine is starved.
+ * Copies parts of what the lock guards to the same places of `to`, which is aligned to 8. 0, or
+ * -EAGAIN when the writer was inside for the whole bounded wait: it died there, or the machine is
+ * starved.
  */
-static inline int seqlock_read(seqlock_word *sequence, seqlock_word *from, void *to, size_t size)
+static inline int seqlock_read_parts(seqlock_word *sequence, seqlock_word *from, void *to,
+                                     const struct seqlock_part *parts, size_t count)
 {
     for (unsigned try = 0; try < SEQLOCK_READ_TRIES; try++) {
         uint64_t before = atomic_load_explicit(sequence, memory_order_acquire);
@@ -69,15 +76,27 @@ static inline int seqlock_read(seqlock_word *sequence, seqlock_word *from, void 
                 nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
             continue;
         }
-        for (size_t i = 0; i < size / sizeof(uint64_t); i++) {
-            uint64_t word = atomic_load_explicit(&from[i], memory_order_relaxed);
-            memcpy((char *)to + i * sizeof(word), &word, sizeof(word));
+        for (size_t part = 0; part < count; part++) {
+            size_t first = parts[part].offset / sizeof(uint64_t);
+            size_t end = first + parts[part].size / sizeof(uint64_t);
+            for (size_t i = first; i < end; i++) {
+                uint64_t word = atomic_load_explicit(&from[i], memory_order_relaxed);
+                memcpy((char *)to + i * sizeof(word), &word, sizeof(word));
+            }
         }
         atomic_thread_fence(memory_order_acquire);
         if (atomic_load_explicit(sequence, memory_order_relaxed) == before)
             return 0;
     }
     return -EAGAIN;
+}
+
+/* Copies size bytes, a multiple of 8. */
+static inline int seqlock_read(seqlock_word *sequence, seqlock_word *from, void *to, size_t size)
+{
+    const struct seqlock_part all = {0, size};
+
+    return seqlock_read_parts(sequence, from, to, &all, 1);
 }
 
 #endif

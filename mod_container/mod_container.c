@@ -19,6 +19,7 @@
 #include <http_protocol.h>
 #include <http_request.h>
 #include <mod_status.h>
+#include <mpm_common.h>
 
 #include <apr_optional_hooks.h>
 
@@ -26,11 +27,14 @@
 #include "mod_container/module.h"
 #include "mod_container/route.h"
 #include "mod_container/status.h"
+#include "mod_container/status_events.h"
+#include "mod_container/throttle.h"
 #include "mod_container/token.h"
 #include "mod_container/traffic.h"
 
-static struct module_state *state; /* set once a start, before children exist */
-static struct board *child_board;  /* set once a child, before threads exist */
+static struct module_state *state;            /* set once a start, before children exist */
+static struct board *child_board;             /* set once a child, before threads exist */
+static struct summary_cache *child_summaries; /* likewise; ends with the process */
 
 const struct module_state *module_state(void)
 {
@@ -40,6 +44,11 @@ const struct module_state *module_state(void)
 struct board *module_board(void)
 {
     return child_board;
+}
+
+struct summary_cache *module_summaries(void)
+{
+    return child_summaries;
 }
 
 static int pre_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t *temp_pool)
@@ -85,8 +94,9 @@ static int check_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_
  *   1. nothing in the first of httpd's two passes: what it makes is thrown away
  *   2. the two paths, from ContainerRoot and ContainerSupervisor
  *   3. the hash of the style sheet
- *   4. the key of the page's forms
- *   5. our name in the Server header, as far as ServerTokens allows
+ *   4. the key of the page's forms, the memory that counts admin calls
+ *   5. the places of event streams, which the children share
+ *   6. our name in the Server header, as far as ServerTokens allows
  */
 static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t *temp_pool,
                        server_rec *server)
@@ -105,12 +115,20 @@ static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t
     }
     state->content_security_policy = status_security_policy(config_pool); /* 3 */
     apr_status_t status = token_start(server);                            /* 4 */
+    if (status == APR_SUCCESS)
+        status = throttle_start(config_pool);
     if (status != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, status, server,
-                     "no random bytes for the key of the status page's forms");
+                     "no random bytes or no shared memory for the admin calls");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    ap_add_version_component(config_pool, "mod_container/" MOD_CONTAINER_VERSION); /* 5 */
+    status = status_events_start(config_pool); /* 5 */
+    if (status != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, status, server,
+                     "no shared memory for the places of event streams");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    ap_add_version_component(config_pool, "mod_container/" MOD_CONTAINER_VERSION); /* 6 */
     return OK;
 }
 
@@ -118,6 +136,7 @@ static void child_init(apr_pool_t *child_pool, server_rec *server)
 {
     (void)server;
     child_board = board_create(child_pool, state->scoreboard_path);
+    child_summaries = summary_cache_new();
     traffic_child_init();
 }
 
@@ -146,6 +165,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_log_transaction(traffic_log_transaction, logs, NULL, APR_HOOK_LAST);
     traffic_register();
 
+    ap_hook_child_stopping(status_events_stop, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(admin_handler, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ap, status_hook, status_hook_section, NULL, NULL, APR_HOOK_MIDDLE);

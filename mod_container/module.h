@@ -11,6 +11,7 @@
 
 #include "mod_container/board.h"
 #include "mod_container/config.h"
+#include "mod_container/summary.h"
 
 /* The one symbol that httpd looks for; the rest of the object is hidden. */
 extern module AP_MODULE_DECLARE_DATA container_module __attribute__((visibility("default")));
@@ -21,5 +22,8 @@ const struct module_state *module_state(void);
 
 /* This child's scoreboard; made in child_init. */
 struct board *module_board(void);
+
+/* What its threads know of the whole board; made in child_init. */
+struct summary_cache *module_summaries(void);
 
 #endif

@@ -209,7 +209,7 @@ int status_query_parse(const char *text, struct status_query *query, struct erro
     memset(query, 0, sizeof(*query));
     query->page = 1;
     if (!text)
-        return 0;
+        text = "";
     if (strlen(text) > QUERY_LENGTH_MAX)
         return error_set(error, EINVAL, "the query is longer than %d characters", QUERY_LENGTH_MAX);
     strcpy(copy, text);
@@ -225,5 +225,7 @@ int status_query_parse(const char *text, struct status_query *query, struct erro
         return error_set(error, EINVAL,
                          "\"%s\" means nothing with format=events, which takes state, q and tenant",
                          not_for_events);
+    if (query->format == STATUS_HTML && query->limit == 0)
+        query->limit = QUERY_LIMIT_HTML;
     return count < 0 ? -EINVAL : 0;
 }

@@ -208,3 +208,10 @@ bool selection_slot(const struct selector *selector, uint32_t slot_index,
     return scoreboard_slot_read(selector->reader, slot_index, slot) == 0 &&
            slot->state != CONTAINER_OPEN && is_visible(selector, slot);
 }
+
+bool selection_slot_part(const struct selector *selector, uint32_t slot_index, size_t offset,
+                         size_t size, struct container_slot *slot)
+{
+    return scoreboard_slot_read_part(selector->reader, slot_index, offset, size, slot) == 0 &&
+           slot->state != CONTAINER_OPEN && is_visible(selector, slot);
+}

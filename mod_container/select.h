@@ -77,4 +77,8 @@ void selection_free(struct selection *selection);
 bool selection_slot(const struct selector *selector, uint32_t slot_index,
                     struct container_slot *slot);
 
+/* The same for a part of it: scoreboard_slot_read_part(). */
+bool selection_slot_part(const struct selector *selector, uint32_t slot_index, size_t offset,
+                         size_t size, struct container_slot *slot);
+
 #endif

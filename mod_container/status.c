@@ -6,14 +6,16 @@
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_protocol.h>
-#include <mod_status.h>
+#include <http_request.h>
 #include <scoreboard.h>
-#include <util_time.h>
 
 #include "mod_container/admin.h"
 #include "mod_container/module.h"
+#include "mod_container/page_static.h"
 #include "mod_container/reply.h"
 #include "mod_container/scope.h"
+#include "mod_container/status_events.h"
+#include "mod_container/status_service.h"
 
 #define ALLOWED_METHODS "GET, HEAD, OPTIONS"
 
@@ -29,9 +31,15 @@ bool overview_slot(const struct overview *overview, uint32_t i, struct container
     return selection_slot(&overview->selector, i, slot);
 }
 
-static apr_status_t overview_end(void *selection)
+static apr_status_t selection_end(void *selection)
 {
     selection_free(selection);
+    return APR_SUCCESS;
+}
+
+static apr_status_t summary_end(void *summary)
+{
+    summary_release(module_summaries(), summary);
     return APR_SUCCESS;
 }
 
@@ -50,15 +58,13 @@ static void take_clocks(request_rec *r, struct overview *overview)
         overview->httpd_uptime_seconds = (uint64_t)apr_time_sec(r->request_time - restarted);
 }
 
-int overview_take(request_rec *r, const struct board_view *board, const struct status_query *query,
-                  struct overview *overview)
+void overview_begin(request_rec *r, const struct board_view *board,
+                    const struct status_query *query, struct overview *overview)
 {
-    static const struct status_query all = {.order = ORDER_SLOT, .page = 1};
-
     memset(overview, 0, sizeof(*overview));
     overview->board = board;
     overview->config = config_of_request(r);
-    overview->query = query ? query : &all;
+    overview->query = query;
     overview->is_limited = status_scope_is_limited(overview->config);
     take_clocks(r, overview);
     if (board->reader && !overview->is_limited &&
@@ -67,12 +73,29 @@ int overview_take(request_rec *r, const struct board_view *board, const struct s
     overview->selector = (struct selector){
         .reader = board->reader,
         .slots_used = board->info.slots_used,
-        .query = overview->query,
+        .query = query,
         .moment = overview->moment,
         .allows = overview->is_limited ? is_allowed : NULL,
         .context = overview->config,
     };
-    apr_pool_cleanup_register(r->pool, &overview->selection, overview_end, apr_pool_cleanup_null);
+}
+
+int overview_take_summary(request_rec *r, struct overview *overview)
+{
+    const struct summary *summary =
+        summary_take(module_summaries(), &overview->selector, &overview->board->info);
+
+    if (!summary)
+        return HTTP_INTERNAL_SERVER_ERROR;
+    apr_pool_cleanup_register(r->pool, summary, summary_end, apr_pool_cleanup_null);
+    overview->selection = summary->selection;
+    overview->sums = summary->sums;
+    return OK;
+}
+
+int overview_take_rows(request_rec *r, struct overview *overview)
+{
+    apr_pool_cleanup_register(r->pool, &overview->selection, selection_end, apr_pool_cleanup_null);
     return selection_take(&overview->selector, &overview->selection) < 0
                ? HTTP_INTERNAL_SERVER_ERROR
                : OK;
@@ -87,10 +110,10 @@ const char *overview_time(request_rec *r, const struct overview *overview)
                         at.tm_mday, at.tm_hour, at.tm_min, at.tm_sec);
 }
 
-/* ---- the handler ---- */
+/* ---- the formats ---- */
 
 static const struct {
-    const char *type;
+    const char *type; /* NULL: depends on the request */
     void (*render)(request_rec *r, const struct overview *overview,
                    const struct status_query *query);
 } formats[] = {
@@ -98,12 +121,99 @@ static const struct {
     [STATUS_AUTO] = {"text/plain; charset=utf-8", status_render_auto},
     [STATUS_JSON] = {"application/json", status_render_json},
     [STATUS_CSV] = {"text/csv; charset=utf-8; header=present", status_render_csv},
+    [STATUS_OPENMETRICS] = {NULL, status_render_openmetrics},
 };
 
-static int show(request_rec *r)
+/* FNV-1a, 64 bits: for equality among the answers of one board, not against an enemy. */
+static uint64_t mix(uint64_t hash, const void *data, size_t size)
+{
+    const unsigned char *bytes = data;
+
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static uint64_t mix_text(uint64_t hash, const char *text)
+{
+    return text ? mix(hash, text, strlen(text) + 1) : mix(hash, "", 1);
+}
+
+/*
+ * The same for the same board, sample, query, scope and person: a weak tag, for clocks and ages in
+ * the answer go on. None unless the board is live: then the age is the news.
+ */
+static void set_etag(request_rec *r, const struct board_view *board)
+{
+    const struct scoreboard_info *info = &board->info;
+    apr_time_t restarted = ap_get_scoreboard_global()->restart_time;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    if (board->condition != BOARD_LIVE)
+        return;
+    hash = mix_text(hash, info->boot_id);
+    hash =
+        mix(hash, &info->engine_started_boottime_usec, sizeof(info->engine_started_boottime_usec));
+    hash = mix(hash, &info->heartbeat_boottime_usec, sizeof(info->heartbeat_boottime_usec));
+    hash = mix(hash, &info->changes, sizeof(info->changes));
+    hash = mix(hash, &restarted, sizeof(restarted)); /* a scope is httpd's configuration */
+    hash = mix_text(hash, r->uri);
+    hash = mix_text(hash, r->args);
+    hash = mix_text(hash, r->user);
+    hash = mix_text(hash, r->content_type);
+    apr_table_setn(r->headers_out, "ETag",
+                   apr_psprintf(r->pool, "W/\"%016" APR_UINT64_T_HEX_FMT "\"", hash));
+}
+
+/*
+ * Instead of no-store: a 304 speaks of what the client has stored. no-cache lets it store an answer
+ * but never show it without asking again (RFC 9111, 5.2.2.4), private keeps it out of proxies.
+ */
+static void set_headers(request_rec *r, const struct status_query *query)
+{
+    reply_guard_headers(r);
+    apr_table_setn(r->headers_out, "Cache-Control", "private, no-cache");
+    apr_table_setn(r->headers_out, "Content-Security-Policy",
+                   module_state()->content_security_policy);
+    if (query->refresh_seconds)
+        apr_table_setn(r->headers_out, "Refresh", apr_itoa(r->pool, (int)query->refresh_seconds));
+    if (query->format == STATUS_OPENMETRICS)
+        apr_table_setn(r->headers_out, "Vary", "Accept");
+    ap_set_content_type(r, formats[query->format].type ? formats[query->format].type
+                                                       : status_openmetrics_type(r));
+}
+
+/* Whether there is more to tell than the summary does. */
+static bool wants_rows(const struct status_query *query)
+{
+    return query->format != STATUS_AUTO || query->has_selection;
+}
+
+static int show_board(request_rec *r, const struct board_view *board,
+                      const struct status_query *query)
+{
+    struct overview *overview = apr_palloc(r->pool, sizeof(*overview));
+    int status;
+
+    set_headers(r, query);
+    set_etag(r, board);
+    status = ap_meets_conditions(r);
+    if (status != OK || r->header_only)
+        return status;
+    overview_begin(r, board, query, overview);
+    if (query->format == STATUS_AUTO)
+        status = overview_take_summary(r, overview);
+    if (status == OK && wants_rows(query))
+        status = overview_take_rows(r, overview);
+    if (status == OK)
+        formats[query->format].render(r, overview, query);
+    return status;
+}
+
+/* tenant: of LOCATION/TENANT, or NULL. */
+static int show(request_rec *r, const char *tenant)
 {
     struct status_query query;
-    struct overview *overview = apr_palloc(r->pool, sizeof(*overview));
     struct error error = ERROR_INIT;
     _cleanup_board_view_ struct board_view board;
 
@@ -111,26 +221,50 @@ static int show(request_rec *r)
     board_acquire(module_board(), &board);
     if (status_query_parse(r->args, &query, &error) < 0)
         return reply_text(r, HTTP_BAD_REQUEST, error.message);
-    reply_guard_headers(r);
-    apr_table_setn(r->headers_out, "Content-Security-Policy",
-                   module_state()->content_security_policy);
-    if (query.refresh_seconds)
-        apr_table_setn(r->headers_out, "Refresh", apr_itoa(r->pool, (int)query.refresh_seconds));
-    ap_set_content_type(r, formats[query.format].type);
-    if (r->header_only)
-        return OK;
-    int status = overview_take(r, &board, &query, overview);
-    if (status == OK)
-        formats[query.format].render(r, overview, &query);
-    return status;
+    if (tenant && query.tenant[0])
+        return reply_text(r, HTTP_BAD_REQUEST, "\"tenant\" is said by the address already");
+    if (tenant) {
+        apr_cpystrn(query.tenant, tenant, sizeof(query.tenant));
+        query.has_selection = true;
+    }
+    if (query.format == STATUS_EVENTS) {
+        board_release(&board); /* a stream takes its own, again and again */
+        return status_events(r, &query);
+    }
+    return show_board(r, &board, &query);
 }
 
-/* Whether the path is the Location itself, not something below it. */
-static bool is_page(const request_rec *r, const struct location_config *config)
-{
-    const char *rest = admin_target_of(r->uri, config->base);
+/* ---- the handler ---- */
 
-    return *rest == '\0';
+/*
+ * What can be read below the Location:
+ *     TENANT           the board of one tenant
+ *     TENANT/SERVICE   the page of one service
+ *     -/NAME           the page's own files
+ */
+static int show_target(request_rec *r, const struct location_config *config, const char *target)
+{
+    if (strchr(target, '/'))
+        return status_page_service(r, target);
+    return name_is_valid(target) && status_scope_allows(config, target) ? show(r, target)
+                                                                        : HTTP_NOT_FOUND;
+}
+
+static int route(request_rec *r, const struct location_config *config)
+{
+    const char *target = admin_target_of(r->uri, config->base);
+
+    if (page_static_is_path(target))
+        return page_static_serve(r, target);
+    if (*target && r->method_number == M_GET)
+        return show_target(r, config, target);
+    if (*target)
+        return config->admin_on == 1 ? admin_handle(r) : HTTP_NOT_FOUND;
+    if (r->method_number == M_OPTIONS)
+        return reply_options(r, ALLOWED_METHODS);
+    if (r->method_number != M_GET)
+        return reply_method_not_allowed(r, ALLOWED_METHODS);
+    return show(r, NULL);
 }
 
 int status_handler(request_rec *r)
@@ -146,47 +280,5 @@ int status_handler(request_rec *r)
                       "configuration allows it: answered 404");
         return HTTP_NOT_FOUND;
     }
-    if (!is_page(r, config))
-        return config->admin_on == 1 ? admin_handle(r) : HTTP_NOT_FOUND;
-    if (r->method_number == M_OPTIONS)
-        return reply_options(r, ALLOWED_METHODS);
-    if (r->method_number != M_GET)
-        return reply_method_not_allowed(r, ALLOWED_METHODS);
-    return show(r);
-}
-
-/* ---- the section in mod_status' page: counts and letters, no names ---- */
-
-static void section_short(request_rec *r, const struct overview *overview)
-{
-    ap_rprintf(r, "ContainerSupervisorState: %s\nContainersTotal: %u\nContainersRunning: %u\n",
-               board_condition_name(overview->board->condition), overview->selection.containers,
-               overview->selection.by_state[CONTAINER_RUNNING]);
-}
-
-static void section_long(request_rec *r, const struct overview *overview)
-{
-    ap_rprintf(r, "<hr />\n<h2>Containers</h2>\n<p>Supervisor: %s. Containers: %u.</p>\n",
-               board_condition_name(overview->board->condition), overview->selection.containers);
-    ap_rputs("<ul>\n", r);
-    for (uint32_t state = CONTAINER_OPEN + 1; state < CONTAINER_STATE_COUNT; state++)
-        if (overview->selection.by_state[state])
-            ap_rprintf(r, "<li>%s: %u</li>\n", container_state_name((enum container_state)state),
-                       overview->selection.by_state[state]);
-    ap_rputs("</ul>\n", r);
-}
-
-int status_hook_section(request_rec *r, int flags)
-{
-    struct overview *overview = apr_palloc(r->pool, sizeof(*overview));
-    _cleanup_board_view_ struct board_view board;
-
-    board_acquire(module_board(), &board);
-    if (overview_take(r, &board, NULL, overview) != OK)
-        return OK;
-    if (flags & AP_STATUS_SHORT)
-        section_short(r, overview);
-    else
-        section_long(r, overview);
-    return OK;
+    return route(r, config);
 }

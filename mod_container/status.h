@@ -16,6 +16,7 @@
 #include "mod_container/out.h"
 #include "mod_container/query.h"
 #include "mod_container/select.h"
+#include "mod_container/summary.h"
 
 #define STATUS_JSON_VERSION 2
 
@@ -31,14 +32,20 @@ struct overview {
     struct host_figures host;        /* all zero: not known, or not to be shown */
     struct selector selector;
     struct selection selection; /* rows, counts by state, letters */
+    const struct figure *sums;  /* one a row of column_figures; NULL without a summary */
 };
 
+/* Takes clocks, scope and the host's figures; the board's slots are not read yet. */
+void overview_begin(request_rec *r, const struct board_view *board,
+                    const struct status_query *query, struct overview *overview);
+
 /*
- * Reads the whole board once. query may be NULL: no rows are needed. Returns OK or an HTTP status;
- * the overview lives as long as the request.
+ * Fills overview->selection, which lives as long as the request: of all containers in no order,
+ * with their sums (summary.h); or with the rows that the query chooses, in its order. OK or an HTTP
+ * status.
  */
-int overview_take(request_rec *r, const struct board_view *board, const struct status_query *query,
-                  struct overview *overview);
+int overview_take_summary(request_rec *r, struct overview *overview);
+int overview_take_rows(request_rec *r, struct overview *overview);
 
 /* Reads a slot for writing it out: selection_slot(). */
 bool overview_slot(const struct overview *overview, uint32_t i, struct container_slot *slot);
@@ -57,6 +64,16 @@ void status_render_csv(request_rec *r, const struct overview *overview,
                        const struct status_query *query);
 void status_render_openmetrics(request_rec *r, const struct overview *overview,
                                const struct status_query *query);
+
+/* The media type that the client understands. */
+const char *status_openmetrics_type(request_rec *r);
+
+/* The JSON object of the board up to its containers, without the last brace. */
+void status_json_board(struct out *out, request_rec *r, const struct overview *overview);
+
+/* One container as a JSON object; for status_events.c, too. */
+void status_json_container(struct out *out, const struct moment *moment,
+                           const struct container_slot *slot, uint32_t index);
 
 /* The page's Content-Security-Policy, with the hash of its style sheet; lives in pool. */
 const char *status_security_policy(apr_pool_t *pool);

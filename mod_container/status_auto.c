@@ -121,6 +121,18 @@ static void count_lines(struct out *out, const struct overview *overview)
     }
 }
 
+/* "TotalMemoryBytes": of all containers, whatever is selected. */
+static void total_lines(struct out *out, const struct overview *overview)
+{
+    for (size_t i = 0; overview->sums && i < column_figure_count; i++) {
+        if (overview->sums[i].kind == FIGURE_ABSENT)
+            continue;
+        out_literal(out, "Total");
+        out_text(out, column_figures[i].auto_key);
+        value_and_end(out, &overview->sums[i]);
+    }
+}
+
 static void container_lines(struct out *out, const struct overview *overview, uint32_t index)
 {
     struct container_slot slot;
@@ -156,6 +168,7 @@ void status_render_auto(request_rec *r, const struct overview *overview,
     supervisor_lines(&out, overview);
     host_lines(&out, overview);
     count_lines(&out, overview);
+    total_lines(&out, overview);
     if (query->has_selection) {
         line_count(&out, "ContainersMatched", selection->matched);
         for (uint32_t i = 0; i < selection->count && !query->is_without_table; i++)

@@ -1,243 +1,319 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The page: HTML5, no script, one style sheet whose hash is in the Content-Security-Policy. */
-#include <apr_base64.h>
+/*
+ * The board: one page for people, written row by row. It needs neither script nor style of its own
+ * to work; mod_container/page/ makes it comfortable. docs/admin-api.md says what is on it.
+ */
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_protocol.h>
 #include <string.h>
 
-#include "common/sha256.h"
-#include "common/units.h"
-#include "mod_container/reply.h"
-#include "mod_container/status.h"
+#include "mod_container/chart.h"
+#include "mod_container/columns.h"
+#include "mod_container/page.h"
+#include "mod_container/page_static.h"
+#include "mod_container/status_sections.h"
 
 #define LETTERS_A_LINE 64
 
-static const char style[] =
-    ":root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--dim:#57606a;--line:#d0d7de;"
-    "--soft:#f3f5f7;--good:#116329;--busy:#0550ae;--slow:#8a4600;--bad:#b0132b;--off:#57606a;"
-    "--warn:#fff1c9}"
-    "@media(prefers-color-scheme:dark){:root{--bg:#0d1117;--fg:#e6edf3;--dim:#9aa4af;"
-    "--line:#30363d;--soft:#161b22;--good:#56d364;--busy:#79c0ff;--slow:#f0b45a;--bad:#ff8a80;"
-    "--off:#9aa4af;--warn:#3b2f00}}"
-    "*{box-sizing:border-box}"
-    "body{margin:0 auto;padding:1rem;max-width:100rem;background:var(--bg);color:var(--fg);"
-    "font:16px/1.45 system-ui,sans-serif}"
-    "h1{font-size:1.4rem;margin:0 0 .8rem}h2{font-size:1.05rem;margin:1.6rem 0 .5rem}"
-    "small{color:var(--dim);font-size:.85em}"
-    ".warn{background:var(--warn);border-left:.3rem solid var(--slow);padding:.6rem .8rem;margin:0 "
-    "0 1rem}"
-    ".facts{display:flex;flex-wrap:wrap;gap:.4rem 2rem;margin:0}"
-    ".facts dt{color:var(--dim);font-size:.8rem}.facts dd{margin:0}"
-    ".counts,.key{list-style:none;display:flex;flex-wrap:wrap;gap:.3rem 1.2rem;margin:0;padding:0}"
-    ".key{font-size:.85rem;color:var(--dim);margin-top:.6rem}"
-    ".board{background:var(--soft);border:1px solid var(--line);border-radius:.4rem;padding:.5rem;"
-    "font:clamp(8px,2.15vw,17px)/1.5 ui-monospace,monospace;overflow-x:auto;white-space:pre}"
-    ".board i{font-style:normal;cursor:help}"
-    ".good{color:var(--good)}.busy{color:var(--busy)}.slow{color:var(--slow)}.bad{color:var(--bad)}"
-    ".off{color:var(--off)}b.bad,i.bad,b.slow,i.slow{font-weight:700}"
-    ".key b,td b{font-family:ui-monospace,monospace}"
-    "table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}"
-    "th,td{text-align:left;vertical-align:top;padding:.35rem .7rem;border-bottom:1px solid "
-    "var(--line)}"
-    "th{font-size:.8rem;color:var(--dim);font-weight:600;white-space:nowrap}"
-    ".number{text-align:right;white-space:nowrap}.name{font-weight:600;overflow-wrap:anywhere;min-"
-    "width:11rem}"
-    ".state{white-space:nowrap}.rates span{display:block;white-space:nowrap}"
-    ".message{overflow-wrap:anywhere;min-width:9rem}"
-    "footer{margin-top:1.6rem;color:var(--dim);font-size:.85rem}"
-    "@media(max-width:60rem){thead{display:none}table,tbody,tr,td{display:block;width:100%}"
-    "tr{border:1px solid var(--line);border-radius:.4rem;padding:.3rem .7rem;margin:0 0 .7rem}"
-    "td,.number{display:flex;justify-content:space-between;gap:1rem;border:0;padding:.15rem 0;"
-    "text-align:right;white-space:normal;min-width:0}"
-    "td::before{content:attr(data-label);flex:none;color:var(--dim);font-size:.85rem;font-weight:"
-    "400;"
-    "text-align:left}td.absent{display:none}}";
-
 const char *status_security_policy(apr_pool_t *pool)
 {
-    uint8_t digest[SHA256_SIZE];
-    char *hash = apr_palloc(pool, (apr_size_t)apr_base64_encode_len(SHA256_SIZE));
-
-    sha256(style, sizeof(style) - 1, digest);
-    apr_base64_encode_binary(hash, digest, SHA256_SIZE);
-    return apr_pstrcat(pool, "default-src 'none'; style-src 'sha256-", hash,
-                       "'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'", NULL);
+    (void)pool;
+    page_static_start();
+    return PAGE_SECURITY_POLICY;
 }
 
-static void fact(request_rec *r, const char *name, const char *value)
+/* ---- counts by state, each a link that filters ---- */
+
+static void write_count(struct page *page, const struct status_query *query, bool is_current,
+                        uint32_t count)
 {
-    if (*value)
-        ap_rvputs(r, "<div><dt>", name, "</dt><dd>", reply_html(r->pool, value), "</dd></div>\n",
-                  NULL);
+    out_text(&page->out, "<li><a href=\"");
+    page_query(page, query);
+    out_text(&page->out, is_current ? "\" aria-current=\"true\"><b>" : "\"><b>");
+    out_count(&page->out, count);
+    out_text(&page->out, "</b> ");
 }
 
-static const char *duration(request_rec *r, uint64_t usec)
+static void write_counts(struct page *page)
 {
-    char buffer[32];
+    const struct selection *selection = &page->overview->selection;
+    const struct status_query *query = page->overview->query;
+    struct status_query link = *query;
 
-    return apr_pstrdup(r->pool, format_duration(usec, buffer, sizeof(buffer)));
-}
-
-static const char *host_text(request_rec *r, const struct scoreboard_info *info)
-{
-    char buffer[32];
-
-    if (info->cpus == 0 && info->memory_total_bytes == 0)
-        return "";
-    return apr_psprintf(r->pool, "%u CPUs, %s memory", info->cpus,
-                        format_size(info->memory_total_bytes, buffer, sizeof(buffer)));
-}
-
-static void facts(request_rec *r, const struct overview *overview)
-{
-    const struct scoreboard_info *info = &overview->board->info;
-
-    ap_rputs("<dl class=\"facts\">\n", r);
-    fact(r, "Server", ap_get_server_description());
-    fact(r, "Server uptime", duration(r, overview->httpd_uptime_seconds * 1000000));
-    if (overview->board->reader) {
-        fact(r, "Supervisor", info->version);
-        fact(r, "Supervisor uptime", duration(r, overview->supervisor_uptime_usec));
-        fact(r, "Sample age",
-             apr_psprintf(r->pool, "%.1f s", (double)overview->board->age_usec / 1e6));
-        fact(r, "Machine", host_text(r, info));
-    } else {
-        fact(r, "Supervisor", "unreachable");
+    link.page = 1;
+    link.states = 0;
+    out_text(&page->out, "<nav class=\"counts\" aria-label=\"Containers by state\" "
+                         "data-key=\"counts\"><ul>\n");
+    write_count(page, &link, query->states == 0, selection->containers);
+    out_text(&page->out, "in all</a></li>\n");
+    for (uint32_t state = CONTAINER_OPEN + 1; state < CONTAINER_STATE_COUNT; state++) {
+        if (selection->by_state[state] == 0)
+            continue;
+        link.states = UINT32_C(1) << state;
+        write_count(page, &link, query->states == link.states, selection->by_state[state]);
+        page_letter(&page->out, state);
+        out_format(&page->out, " %s</a></li>\n", container_state_name((enum container_state)state));
     }
-    fact(r, "Time", overview_time(r, overview));
-    ap_rputs("</dl>\n", r);
+    out_text(&page->out, "</ul></nav>\n");
 }
 
-static void warning(request_rec *r, const struct overview *overview)
-{
-    static const char *const sentences[] = {
-        [BOARD_STALE] = "The figures below are old: ",
-        [BOARD_UNREACHABLE] = "Nothing is known about the containers: ",
-    };
+/* ---- the scoreboard: one letter a container ---- */
 
-    if (overview->board->condition != BOARD_LIVE)
-        ap_rvputs(r, "<p class=\"warn\" role=\"alert\"><strong>",
-                  sentences[overview->board->condition], "</strong>",
-                  reply_html(r->pool, overview->board->why.message), ".</p>\n", NULL);
-}
-
-static void counts(request_rec *r, const struct overview *overview)
+static void write_letter(struct page *page, uint32_t index)
 {
-    ap_rprintf(r, "<h2>Containers</h2>\n<ul class=\"counts\">\n<li><b>%u</b> in all</li>\n",
-               overview->selection.containers);
-    for (uint32_t state = CONTAINER_OPEN + 1; state < CONTAINER_STATE_COUNT; state++)
-        if (overview->selection.by_state[state])
-            ap_rprintf(r, "<li><b class=\"%s\">%u</b> %s</li>\n", state_css_class(state),
-                       overview->selection.by_state[state],
-                       container_state_name((enum container_state)state));
-    ap_rputs("</ul>\n", r);
-}
-
-static void letter(request_rec *r, const struct overview *overview, uint32_t index,
-                   apr_pool_t *scratch)
-{
+    const struct selection *selection = &page->overview->selection;
     struct container_slot slot;
-    char text = overview->selection.letters[index];
+    struct out *out = &page->out;
 
-    if (text == container_state_letter(CONTAINER_OPEN)) {
-        ap_rputs("<i class=\"off\" title=\"open\">.</i>", r);
-    } else if (overview_slot(overview, overview->selection.letter_slots[index], &slot)) {
-        ap_rprintf(r, "<i class=\"%s\" title=\"%s/%s: %s\">%c</i>", state_css_class(slot.state),
-                   reply_html(scratch, slot.tenant), reply_html(scratch, slot.service),
-                   container_state_name((enum container_state)slot.state),
-                   container_state_letter((enum container_state)slot.state));
-    } else {
-        ap_rputs("<i class=\"bad\" title=\"being written\">?</i>", r);
-    }
-}
-
-static void letters(request_rec *r, const struct overview *overview)
-{
-    apr_pool_t *scratch;
-
-    apr_pool_create(&scratch, r->pool);
-    ap_rputs("<h2>Scoreboard</h2>\n<div class=\"board\">", r);
-    for (uint32_t i = 0; i < overview->selection.letter_count; i++) {
-        if (i > 0 && i % LETTERS_A_LINE == 0)
-            ap_rputs("\n", r);
-        letter(r, overview, i, scratch);
-        apr_pool_clear(scratch);
-    }
-    apr_pool_destroy(scratch);
-    ap_rputs("</div>\n<ul class=\"key\">\n", r);
-    for (uint32_t state = CONTAINER_OPEN; state < CONTAINER_STATE_COUNT; state++)
-        ap_rprintf(r, "<li><b class=\"%s\">%c</b> %s</li>\n", state_css_class(state),
-                   container_state_letter((enum container_state)state),
-                   container_state_name((enum container_state)state));
-    ap_rputs("</ul>\n", r);
-}
-
-static const char *cell(const struct column *column, const struct overview *overview,
-                        const struct container_slot *slot, apr_pool_t *scratch)
-{
-    return column->html(scratch, &overview->moment, slot);
-}
-
-static void row(request_rec *r, const struct overview *overview, uint32_t index,
-                apr_pool_t *scratch)
-{
-    struct container_slot slot;
-
-    if (!overview_slot(overview, index, &slot))
+    if (selection->letters[index] == container_state_letter(CONTAINER_OPEN)) {
+        out_text(out, "<i class=\"off\">.</i>");
         return;
-    ap_rputs("<tr>", r);
+    }
+    if (!overview_slot(page->overview, selection->letter_slots[index], &slot)) {
+        out_text(out, "<i class=\"bad\" title=\"being written\">?</i>");
+        return;
+    }
+    enum container_state state = page_state(&slot);
+    out_format(out, "<a class=\"%s\" href=\"", state_css_class(state));
+    page_address(page, slot.tenant, slot.service);
+    out_text(out, "\" title=\"");
+    out_html(out, slot.tenant);
+    out_text(out, "/");
+    out_html(out, slot.service);
+    out_format(out, ": %s\" aria-label=\"", container_state_name(state));
+    out_html(out, slot.tenant);
+    out_text(out, "/");
+    out_html(out, slot.service);
+    out_format(out, ": %s\">%c</a>", container_state_name(state), container_state_letter(state));
+}
+
+static void write_letters(struct page *page)
+{
+    const struct selection *selection = &page->overview->selection;
+    struct out *out = &page->out;
+
+    out_text(out, "<section class=\"letters\" aria-labelledby=\"h-letters\" data-key=\"letters\">"
+                  "<h2 id=\"h-letters\">Scoreboard</h2>\n<div class=\"board\">");
+    for (uint32_t i = 0; i < selection->letter_count && !out->is_broken; i++) {
+        if (i % LETTERS_A_LINE == 0)
+            out_text(out, i == 0 ? "<span>" : "</span>\n<span>");
+        write_letter(page, i);
+    }
+    out_text(out, selection->letter_count ? "</span></div>\n" : "</div>\n");
+    out_text(out, "<ul class=\"key\" aria-label=\"Letters\">");
+    for (uint32_t state = CONTAINER_OPEN; state < CONTAINER_STATE_COUNT; state++) {
+        out_text(out, "<li>");
+        page_letter(out, state);
+        out_format(out, " %s</li>", container_state_name((enum container_state)state));
+    }
+    out_text(out, "</ul>\n</section>\n");
+}
+
+/* ---- filter and pages ---- */
+
+static void write_option(struct page *page, const char *value, const char *label, bool is_selected)
+{
+    out_format(&page->out, "<option value=\"%s\"%s>%s</option>", value,
+               is_selected ? " selected" : "", label);
+}
+
+static void write_state_options(struct page *page)
+{
+    const struct status_query *query = page->overview->query;
+    uint32_t faults = UINT32_C(1) << CONTAINER_FAILED | UINT32_C(1) << CONTAINER_BACKOFF |
+                      UINT32_C(1) << CONTAINER_UNHEALTHY | UINT32_C(1) << CONTAINER_LIMITED;
+
+    write_option(page, "", "any state", query->states == 0);
+    write_option(page, "X,B,U,L", "in trouble", query->states == faults);
+    for (uint32_t state = CONTAINER_OPEN + 1; state < CONTAINER_STATE_COUNT; state++) {
+        char letter[2] = {container_state_letter((enum container_state)state)};
+        write_option(page, letter, container_state_name((enum container_state)state),
+                     query->states == UINT32_C(1) << state);
+    }
+}
+
+static void write_filter(struct page *page)
+{
+    static const unsigned limits[] = {25, 50, 100, 250, 500, 1000};
+    const struct status_query *query = page->overview->query;
+    unsigned limit = query->limit;
+    struct out *out = &page->out;
+    bool is_listed = false;
+
+    out_text(out, "<form class=\"filter\" id=\"filter\" method=\"get\" role=\"search\" action=\"");
+    page_address(page, query->tenant[0] ? query->tenant : NULL, NULL);
+    out_format(out,
+               "\"><label>Name <input type=\"search\" name=\"q\" maxlength=\"%d\" "
+               "autocomplete=\"off\" spellcheck=\"false\" value=\"",
+               QUERY_TEXT_MAX);
+    out_html(out, query->text);
+    out_text(out, "\"></label> <label>State <select name=\"state\">");
+    write_state_options(page);
+    out_text(out, "</select></label> <label>Rows <select name=\"limit\">");
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        char number[12];
+        apr_snprintf(number, sizeof(number), "%u", limits[i]);
+        if (!is_listed && limit <= limits[i] && limit != limits[i]) {
+            out_format(out, "<option selected>%u</option>", limit);
+            is_listed = true;
+        }
+        write_option(page, number, number, limit == limits[i]);
+        is_listed |= limit == limits[i];
+    }
+    out_text(out, "</select></label> ");
+    page_hidden_query(page, query);
+    out_text(out, "<button>Show</button></form>\n");
+}
+
+static void write_page_link(struct page *page, uint32_t number, const char *label)
+{
+    struct status_query link = *page->overview->query;
+
+    link.page = number;
+    out_text(&page->out, " <a href=\"");
+    page_query(page, &link);
+    out_format(&page->out, "\">%s</a>", label);
+}
+
+static void write_pages(struct page *page)
+{
+    const struct selection *selection = &page->overview->selection;
+    uint32_t number = page->overview->query->page;
+    struct out *out = &page->out;
+
+    out_format(out, "<p class=\"pages\" data-key=\"pages\">%u of %u containers", selection->count,
+               selection->matched);
+    if (selection->pages > 1)
+        out_format(out, ", page %u of %u", number, selection->pages);
+    if (number > 1)
+        write_page_link(page, number - 1, "previous");
+    if (number < selection->pages)
+        write_page_link(page, number + 1, "next");
+    out_text(out, "</p>\n");
+}
+
+/* ---- the table ---- */
+
+static void write_heading(struct page *page, const struct column *column)
+{
+    const struct status_query *query = page->overview->query;
+    struct status_query link = *query;
+    struct out *out = &page->out;
+    bool is_current =
+        column->sort && query->order == ORDER_FIGURE && strcmp(query->sort->key, column->sort) == 0;
+
+    out_format(out, "<th scope=\"col\" class=\"c-%s %s\"", column->key, column->css);
+    if (is_current)
+        out_format(out, " aria-sort=\"%s\"", query->is_descending ? "descending" : "ascending");
+    if (column->more)
+        out_format(out, " title=\"%s\"", column->more);
+    out_text(out, ">");
+    if (!column->sort) {
+        out_format(out, "%s</th>", column->label);
+        return;
+    }
+    link.order = ORDER_FIGURE;
+    link.sort = column_figure_find(column->sort);
+    link.is_descending = is_current ? !query->is_descending : !column->is_sorted_up;
+    link.page = 1;
+    out_text(out, "<a href=\"");
+    page_query(page, &link);
+    out_format(out, "\">%s</a></th>", column->label);
+}
+
+static void write_row(struct page *page, uint32_t index, struct slot_history *history)
+{
+    struct container_slot slot;
+    struct out *out = &page->out;
+
+    if (!overview_slot(page->overview, index, &slot))
+        return;
+    bool has_history = scoreboard_history_read(page->overview->board->reader, index, history) == 0;
+    const struct row row = {.moment = &page->overview->moment,
+                            .slot = &slot,
+                            .history = has_history ? history : NULL,
+                            .page = page};
+
+    out_format(out, "<tr data-key=\"%u\">", index);
     for (size_t i = 0; i < status_column_count; i++) {
         const struct column *column = &status_columns[i];
-        if (!column->label)
-            continue;
-        const char *inside = cell(column, overview, &slot, scratch);
-        ap_rvputs(r, "<td class=\"", column->css_class, inside ? "" : " absent", "\" data-label=\"",
-                  column->label, "\"><span>", inside ? inside : "-", "</span></td>", NULL);
+        out_text(out, "<td class=\"c-");
+        out_text(out, column->key);
+        out_text(out, " ");
+        out_text(out, column->css);
+        out_text(out, "\" data-l=\"");
+        out_text(out, column->label);
+        out_text(out, "\">");
+        if (column->is_known(&row))
+            column->write(out, &row);
+        out_text(out, "</td>");
     }
-    ap_rputs("</tr>\n", r);
+    out_text(out, "</tr>\n");
 }
 
-static void table(request_rec *r, const struct overview *overview)
+static void write_table(struct page *page)
 {
-    apr_pool_t *scratch;
+    const struct selection *selection = &page->overview->selection;
+    struct out *out = &page->out;
+    struct slot_history history;
 
-    apr_pool_create(&scratch, r->pool);
-    ap_rputs("<h2>Table</h2>\n<table>\n<thead><tr>", r);
-    for (size_t i = 0; i < status_column_count; i++)
-        if (status_columns[i].label)
-            ap_rvputs(r, "<th scope=\"col\" class=\"", status_columns[i].css_class, "\">",
-                      status_columns[i].label, "</th>", NULL);
-    ap_rputs("</tr></thead>\n<tbody>\n", r);
-    for (uint32_t i = 0; i < overview->selection.count; i++) {
-        row(r, overview, overview->selection.rows[i].slot, scratch);
-        apr_pool_clear(scratch);
+    out_text(out, "<section class=\"list\" aria-labelledby=\"h-list\" data-key=\"list\"><h2 "
+                  "id=\"h-list\">Containers</h2>\n");
+    write_filter(page);
+    write_pages(page);
+    if (selection->count == 0) {
+        out_text(out, "<p class=\"none\">No container is like that.</p></section>\n");
+        return;
     }
-    ap_rputs("</tbody>\n</table>\n", r);
-    apr_pool_destroy(scratch);
+    out_text(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+                  "aria-labelledby=\"h-list\"><table id=\"containers\">\n<thead><tr>");
+    for (size_t i = 0; i < status_column_count; i++)
+        write_heading(page, &status_columns[i]);
+    out_text(out, "</tr></thead>\n<tbody>\n");
+    for (uint32_t i = 0; i < selection->count && !out->is_broken; i++)
+        write_row(page, selection->rows[i].slot, &history);
+    out_text(out, "</tbody>\n</table></div></section>\n");
+}
+
+/* ---- the page ---- */
+
+static void write_formats(struct page *page)
+{
+    static const enum status_format machine_formats[] = {STATUS_AUTO, STATUS_JSON, STATUS_CSV,
+                                                         STATUS_OPENMETRICS};
+    struct out *out = &page->out;
+
+    out_text(out, "<p class=\"formats\" data-key=\"formats\">The same for programs:");
+    for (size_t i = 0; i < sizeof(machine_formats) / sizeof(machine_formats[0]); i++) {
+        const char *name = status_format_name(machine_formats[i]);
+        out_text(out, " <a href=\"");
+        page_address(page, NULL, NULL);
+        out_format(out, "?format=%s\">%s</a>", name, name);
+    }
+    out_text(out, "</p>\n");
 }
 
 void status_render_html(request_rec *r, const struct overview *overview,
                         const struct status_query *query)
 {
-    const char *name = reply_html(r->pool, ap_get_server_name(r));
+    struct page page;
 
-    ap_rvputs(r,
-              "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-              "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-              "<title>Containers on ",
-              name, "</title>\n<style>", style, "</style>\n</head>\n<body>\n<h1>Containers on ",
-              name, "</h1>\n", NULL);
-    warning(r, overview);
-    facts(r, overview);
+    page_begin(&page, r, overview, query->tenant[0] ? query->tenant : "");
+    page_head(&page, query->tenant[0] ? query->tenant : NULL, NULL);
+    page_warning(&page);
     if (overview->board->reader) {
-        counts(r, overview);
-        letters(r, overview);
-        if (!query->is_without_table && overview->selection.containers > 0)
-            table(r, overview);
+        section_host(&page);
+        write_counts(&page);
+        out_text(&page.out, "<main id=\"main\">\n");
+        section_faults(&page);
+        write_letters(&page);
+        if (!query->is_without_table && overview->selection.containers > 0) {
+            write_table(&page);
+            section_tenants(&page);
+        }
+        out_text(&page.out, "</main>\n");
     }
-    ap_rputs("<footer>For programs: <code>?auto</code> and <code>?format=json</code>. "
-             "<code>?refresh=5</code> loads anew every 5 seconds, <code>?notable</code> leaves the "
-             "table out.</footer>\n</body>\n</html>\n",
-             r);
+    write_formats(&page);
+    page_foot(&page);
 }

@@ -131,32 +131,26 @@ static void counts_object(struct out *out, const struct overview *overview)
     out_char(out, '}');
 }
 
-/* Returns whether it wrote one. */
-static bool container(struct out *out, const struct overview *overview, uint32_t index,
-                      const char *separator)
+void status_json_container(struct out *out, const struct moment *moment,
+                           const struct container_slot *slot, uint32_t index)
 {
-    struct container_slot slot;
-
-    if (!overview_slot(overview, index, &slot))
-        return false;
-    out_text(out, separator);
     out_literal(out, "{\"slot\":");
     out_count(out, index);
     for (size_t i = 0; i < column_figure_count; i++) {
-        struct figure figure = column_figure_of(&column_figures[i], &overview->moment, &slot);
+        struct figure figure = column_figure_of(&column_figures[i], moment, slot);
         key(out, ",", column_figures[i].key);
         value(out, &figure);
     }
     for (size_t i = 0; i < figure_group_count; i++)
-        group_array(out, &figure_groups[i], slot.has, &slot);
+        group_array(out, &figure_groups[i], slot->has, slot);
     out_char(out, '}');
-    return true;
 }
 
 static void containers(struct out *out, const struct overview *overview)
 {
     const struct selection *selection = &overview->selection;
     const char *separator = "\n";
+    struct container_slot slot;
 
     out_literal(out, ",\"selection\":{\"matched\":");
     out_count(out, selection->matched);
@@ -164,9 +158,27 @@ static void containers(struct out *out, const struct overview *overview)
     count_if(out, "pages", true, selection->pages);
     out_literal(out, "},\"containers\":[");
     for (uint32_t i = 0; i < selection->count && !out->is_broken; i++)
-        if (container(out, overview, selection->rows[i].slot, separator))
+        if (overview_slot(overview, selection->rows[i].slot, &slot)) {
+            out_text(out, separator);
+            status_json_container(out, &overview->moment, &slot, selection->rows[i].slot);
             separator = ",\n";
+        }
     out_char(out, ']');
+}
+
+void status_json_board(struct out *out, request_rec *r, const struct overview *overview)
+{
+    out_literal(out, "{\"version\":");
+    out_count(out, STATUS_JSON_VERSION);
+    text_or_null(out, ",", "time", overview_time(r, overview));
+    text_or_null(out, ",\"server\":{", "version", ap_get_server_description());
+    count_if(out, "uptime_seconds", true, overview->httpd_uptime_seconds);
+    out_char(out, '}');
+    supervisor_object(out, overview);
+    host_object(out, overview);
+    counts_object(out, overview);
+    key(out, ",", "scoreboard");
+    out_json(out, overview->selection.letters);
 }
 
 void status_render_json(request_rec *r, const struct overview *overview,
@@ -175,16 +187,7 @@ void status_render_json(request_rec *r, const struct overview *overview,
     struct out out;
 
     out_begin(&out, r);
-    out_literal(&out, "{\"version\":");
-    out_count(&out, STATUS_JSON_VERSION);
-    text_or_null(&out, ",", "time", overview_time(r, overview));
-    text_or_null(&out, ",\"server\":{", "version", ap_get_server_description());
-    count_if(&out, "uptime_seconds", true, overview->httpd_uptime_seconds);
-    out_char(&out, '}');
-    supervisor_object(&out, overview);
-    host_object(&out, overview);
-    counts_object(&out, overview);
-    text_or_null(&out, ",", "scoreboard", overview->selection.letters);
+    status_json_board(&out, r, overview);
     if (!query->is_without_table)
         containers(&out, overview);
     out_literal(&out, "}\n");

@@ -7,6 +7,9 @@
  * "state" is a name, and each figure that is given is marked as known.
  * {"freeze": true} stops the heartbeat, {"freeze": false} goes on, {"retire": true} marks the board
  * retired and leaves it, {"inside": N} leaves slot N's sequence odd, as a writer that died there.
+ * {"history": N, "ring": 0, "step_msec": 1000, "points": [[CPU, MEMORY, IO, REQUESTS]...]} writes
+ * points of slot N's ring that end now (null: absent), in the units of struct history_point.
+ * {"host": {KEY: VALUE...}} writes the host's figures; "load" and "psi" are arrays of three.
  * The end of input removes the board.
  */
 #include <errno.h>
@@ -123,6 +126,14 @@ static const struct field fields[] = {
     FIELD(FIELD_U64, exit_realtime_usec, SLOT_HAS_EXIT),
     FIELD(FIELD_TEXT, message, 0),
     FIELD(FIELD_U64, detail_boottime_usec, 0),
+    {"status_5xx", FIELD_U64, offsetof(struct container_slot, status_classes[4]), 8,
+     SLOT_HAS_TRAFFIC},
+    {"psi_cpu", FIELD_U32, offsetof(struct container_slot, pressure[0].some_avg10_centi), 4,
+     SLOT_HAS_PSI_CPU},
+    {"psi_memory", FIELD_U32, offsetof(struct container_slot, pressure[1].some_avg10_centi), 4,
+     SLOT_HAS_PSI_MEMORY},
+    {"psi_io", FIELD_U32, offsetof(struct container_slot, pressure[2].some_avg10_centi), 4,
+     SLOT_HAS_PSI_IO},
 };
 
 /* Text may hold "\xHH" for a byte that JSON cannot say. */
@@ -221,6 +232,70 @@ static int die_inside(const char *path, json_int_t index)
     return 0;
 }
 
+/* ---- histories and the host ---- */
+
+static uint32_t point_value(const json_t *point, size_t at)
+{
+    const json_t *value = json_array_get(point, at);
+
+    return json_is_integer(value) ? (uint32_t)json_integer_value(value) : HISTORY_ABSENT;
+}
+
+static int write_history(struct scoreboard_writer *writer, uint32_t slots, const json_t *order)
+{
+    json_int_t slot, ring, step_msec;
+    json_t *points, *point;
+    size_t i;
+
+    if (json_unpack((json_t *)order, "{s:I, s:I, s:I, s:o}", "history", &slot, "ring", &ring,
+                    "step_msec", &step_msec, "points", &points) < 0)
+        return -EINVAL;
+    if (slot < 0 || (uint32_t)slot >= slots || ring < 0 || ring >= HISTORY_RINGS)
+        return -ERANGE;
+    uint64_t now = clock_boottime_usec(), step = (uint64_t)step_msec * 1000;
+    json_array_foreach (points, i, point) {
+        const struct history_point value = {point_value(point, 0), point_value(point, 1),
+                                            point_value(point, 2), point_value(point, 3)};
+        uint64_t before = (json_array_size(points) - 1 - i) * step;
+        int r =
+            scoreboard_history_push(writer, (uint32_t)slot, (enum history_ring)ring,
+                                    (uint32_t)step_msec, now > before ? now - before : 1, &value);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static uint64_t number_of(const json_t *object, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(object, key));
+}
+
+static int write_host(struct scoreboard_writer *writer, const json_t *host)
+{
+    struct host_figures figures = {
+        .has = SLOT_HAS_CPU | SLOT_HAS_MEMORY | SLOT_HAS_SWAP,
+        .sampled_boottime_usec = clock_boottime_usec(),
+        .cpu_percent_milli = (uint32_t)number_of(host, "cpu_percent_milli"),
+        .memory_available_bytes = number_of(host, "memory_available_bytes"),
+        .swap_total_bytes = number_of(host, "swap_total_bytes"),
+        .swap_free_bytes = number_of(host, "swap_free_bytes"),
+        .starts = number_of(host, "starts"),
+        .failures = number_of(host, "failures"),
+        .wakes = number_of(host, "wakes"),
+    };
+    const json_t *psi = json_object_get(host, "psi");
+
+    for (size_t i = 0; i < 3; i++)
+        figures.load_centi[i] = point_value(json_object_get(host, "load"), i);
+    for (size_t i = 0; psi && i < PRESSURE_COUNT; i++) {
+        figures.has |= SLOT_HAS_PSI_CPU << i;
+        figures.pressure[i].some_avg10_centi = point_value(psi, i);
+    }
+    scoreboard_host_write(writer, &figures);
+    return 0;
+}
+
 struct board {
     const char *path;
     uint32_t slots;
@@ -237,6 +312,10 @@ static void obey(struct board *board, const char *line)
 
     if (json_object_get(order, "slot"))
         r = write_slot(board->writer, board->slots, order, &bad_key);
+    else if (json_object_get(order, "history"))
+        r = write_history(board->writer, board->slots, order);
+    else if (json_object_get(order, "host"))
+        r = write_host(board->writer, json_object_get(order, "host"));
     else if (json_is_boolean(json_object_get(order, "freeze"))) {
         board->is_frozen = json_is_true(json_object_get(order, "freeze"));
         r = 0;

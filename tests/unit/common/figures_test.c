@@ -118,6 +118,7 @@ static void check_metric(const struct column_figure *row, const char *previous_f
     assert_null(strstr(metric->family, "_total"));
     if (is_first)
         assert_non_null(metric->help);
+    assert_true(row->width > 0);
     if (metric->unit) {
         size_t length = strlen(metric->family), unit = strlen(metric->unit);
         assert_true(length > unit + 1);
