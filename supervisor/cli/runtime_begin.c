@@ -9,8 +9,8 @@
  * by itself in `state` or `exec`, which copy some kilobytes at most. No tunable turns that off. So
  * the program brings a __libc_start_main of its own, which does in the same order what glibc 2.36
  * does (csu/libc-start.c) but for that step. What is left at zero, _dl_x86_cpu_features, makes
- * every choice fall on the functions for any x86-64 (SSE2), and is read by nobody else in a static
- * program that loads no libraries.
+ * every choice fall on the functions for any x86-64 (SSE2). Else only what is not used here looks
+ * at it: dlopen(3), sysconf(3) for the sizes of caches, and elided locks, which stay off.
  *
  * The steps are the library's own functions, hidden but in the archive. They belong to one version
  * of it; with another, on another processor, or with the sanitizers (a dynamic program) this file
