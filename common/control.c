@@ -186,12 +186,10 @@ static int judge_answer(const json_t *answer, enum control_code *code, struct er
     return error_set(error, EREMOTEIO, "%s", message ? message : "refused without a reason");
 }
 
-int control_call(const char *socket_path, json_t *request, int timeout_ms, json_t **answer,
-                 enum control_code *code, struct error *error)
+/* Connects and sends; returns the descriptor from which the answer is to be read. */
+static int begin_call(const char *socket_path, json_t *request, int64_t deadline_ms,
+                      struct error *error)
 {
-    int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
-    _cleanup_json_ json_t *received = NULL;
-
     if (json_object_set_new(request, "version", json_integer(CONTROL_VERSION)) < 0)
         return error_sys(error, ENOMEM, "write a control message");
     _cleanup_close_ int fd = connect_socket(socket_path, error);
@@ -201,7 +199,15 @@ int control_call(const char *socket_path, json_t *request, int timeout_ms, json_
     /* A supervisor that refused at once ("busy") and closed has left its answer to be read. */
     if (r < 0 && r != -EPIPE && r != -ECONNRESET)
         return r;
-    r = wait_until(fd, POLLIN, deadline_ms);
+    return steal_fd(&fd);
+}
+
+static int end_call(int fd, int64_t deadline_ms, int timeout_ms, json_t **answer,
+                    enum control_code *code, struct error *error)
+{
+    _cleanup_json_ json_t *received = NULL;
+
+    int r = wait_until(fd, POLLIN, deadline_ms);
     if (r < 0)
         return error_sys(error, -r, "the supervisor gave no answer within %d ms", timeout_ms);
     r = control_receive(fd, &received, error);
@@ -218,6 +224,31 @@ int control_call(const char *socket_path, json_t *request, int timeout_ms, json_
         *answer = steal_ptr(received);
     }
     return r;
+}
+
+int control_call(const char *socket_path, json_t *request, int timeout_ms, json_t **answer,
+                 enum control_code *code, struct error *error)
+{
+    int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+
+    _cleanup_close_ int fd = begin_call(socket_path, request, deadline_ms, error);
+    return fd < 0 ? fd : end_call(fd, deadline_ms, timeout_ms, answer, code, error);
+}
+
+void control_call_many(const char *socket_path, struct control_exchange *exchanges, size_t count,
+                       int timeout_ms)
+{
+    int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+    int fds[CONTROL_EXCHANGES_MAX];
+
+    for (size_t i = 0; i < count; i++)
+        fds[i] = begin_call(socket_path, exchanges[i].request, deadline_ms, &exchanges[i].error);
+    for (size_t i = 0; i < count; i++) {
+        struct control_exchange *at = &exchanges[i];
+        _cleanup_close_ int fd = fds[i];
+        at->result =
+            fd < 0 ? fd : end_call(fd, deadline_ms, timeout_ms, &at->answer, &at->code, &at->error);
+    }
 }
 
 json_t *control_text(const char *text, size_t length)

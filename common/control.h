@@ -84,6 +84,25 @@ int control_receive(int fd, json_t **message, struct error *error);
 int control_call(const char *socket_path, json_t *request, int timeout_ms, json_t **answer,
                  enum control_code *code, struct error *error);
 
+/* One call of control_call_many(): request goes in, the rest comes out as from control_call(). */
+struct control_exchange {
+    json_t *request; /* stays the caller's */
+    json_t *answer;
+    enum control_code code;
+    int result;
+    struct error error;
+};
+
+/* At most so many at a time: the supervisor's connections are bounded, too. */
+#define CONTROL_EXCHANGES_MAX 16
+
+/*
+ * Some calls side by side, on a connection each: what the supervisor is asked to wait for passes
+ * once, not once for each.
+ */
+void control_call_many(const char *socket_path, struct control_exchange *exchanges, size_t count,
+                       int timeout_ms);
+
 /*
  * A JSON string of text that may be cut or hostile: what is no UTF-8 (JSON knows nothing else) and
  * NULs (which our readers refuse) become '?'. A new reference, or NULL without memory.

@@ -336,6 +336,13 @@ void scoreboard_slot_write(struct scoreboard_writer *writer, uint32_t index,
                            const struct container_slot *slot);
 
 /*
+ * Says that the figures of a slot, which was written before, are still true at boottime_usec: only
+ * sampled_boottime_usec changes.
+ */
+void scoreboard_slot_confirm(struct scoreboard_writer *writer, uint32_t index,
+                             uint64_t boottime_usec);
+
+/*
  * Adds a point to a ring of the slot's history; the point's step ends at boottime_usec. Space for
  * the history is taken with its first point: -ENOSPC or another negative errno of fallocate(2) when
  * there is none; the slot then has no history. step_msec is the ring's, the same each time.

@@ -158,6 +158,17 @@ void scoreboard_slot_write(struct scoreboard_writer *writer, uint32_t index,
     count_change(header);
 }
 
+void scoreboard_slot_confirm(struct scoreboard_writer *writer, uint32_t index,
+                             uint64_t boottime_usec)
+{
+    struct shared_slot *shared = &writer->map.slots[index];
+    size_t word = offsetof(struct container_slot, sampled_boottime_usec) / sizeof(uint64_t);
+
+    seqlock_begin(&shared->sequence);
+    seqlock_store(&shared->words[word], &boottime_usec, sizeof(boottime_usec));
+    seqlock_end(&shared->sequence);
+}
+
 /* The space of a history, taken when it is first needed: a hole would be a SIGBUS on a full disk.
  */
 static int reserve_history(struct scoreboard_writer *writer, uint32_t index)

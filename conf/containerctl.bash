@@ -50,20 +50,29 @@ _containerctl() {
     --stream) words="stdout stderr" ;;
     --tail) words="all 10 100 1000" ;;
     --timeout) words="10 30 60" ;;
+    --since) words="10m 1h 24h" ;;
+    --range) words="1h 24h 30d" ;;
     esac
     if [[ -z $words ]]; then
         case $verb:$word in
         :-*) words=$everywhere ;;
-        :*) words="ps inspect start stop restart pause resume kill logs apply version help" ;;
+        :*) words="ps status top why processes events history inspect start stop restart pause resume kill logs apply version help" ;;
         ps:-*) words="--all --quiet --no-trunc $everywhere" ;;
         kill:-*) words="--signal --timeout --no-wait $everywhere" ;;
         start:-* | stop:-* | restart:-* | pause:-* | resume:-*) words="--timeout --no-wait $everywhere" ;;
+        why:-* | processes:-*) words="--no-trunc $everywhere" ;;
+        events:-*) words="--follow --since --tail $everywhere" ;;
+        status:-*) words="--sort --state --search --limit $everywhere" ;;
+        top:-*) words="--sort --state --search --delay $everywhere" ;;
+        history:-*) words="--range $everywhere" ;;
         logs:-*) words="--follow --tail --timestamps --stream $everywhere" ;;
         *:-*) words=$everywhere ;;
         ps:*) words=$(_containerctl_names tenants) ;;
-        inspect:* | logs:*) words=$(_containerctl_names services) ;;
+        status:* | top:*) words=$(_containerctl_names tenants) ;;
+        events:*) words=$(_containerctl_names all) ;;
+        inspect:* | logs:* | why:* | processes:* | history:*) words=$(_containerctl_names services) ;;
         start:* | stop:* | restart:* | pause:* | resume:* | kill:*) words=$(_containerctl_names all) ;;
-        help:*) words="ps inspect start stop restart pause resume kill logs apply version" ;;
+        help:*) words="ps status top why processes events history inspect start stop restart pause resume kill logs apply version" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

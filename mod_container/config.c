@@ -11,6 +11,7 @@
 #include <http_core.h>
 
 #include "common/cleanup.h"
+#include "common/units.h"
 #include "mod_container/module.h"
 #include "mod_container/path.h"
 #include "mod_container/scope.h"
@@ -48,6 +49,7 @@ void *config_create_location(apr_pool_t *pool, char *path)
     (void)path;
     config->status_on = -1;
     config->admin_on = -1;
+    config->admin_limit = -1;
     config->traffic_query = -1;
     config->status_logs = -1;
     return config;
@@ -61,6 +63,7 @@ void *config_merge_location(apr_pool_t *pool, void *base, void *added)
     merged->route = inner->route ? inner->route : outer->route;
     merged->status_on = inner->status_on >= 0 ? inner->status_on : outer->status_on;
     merged->admin_on = inner->admin_on >= 0 ? inner->admin_on : outer->admin_on;
+    merged->admin_limit = inner->admin_limit >= 0 ? inner->admin_limit : outer->admin_limit;
     merged->traffic_query = inner->traffic_query >= 0 ? inner->traffic_query : outer->traffic_query;
     merged->status_logs = inner->status_logs >= 0 ? inner->status_logs : outer->status_logs;
     /* A section inside, or later, says anew which tenants; it does not add to those outside. */
@@ -344,6 +347,23 @@ static const char *set_logs(cmd_parms *cmd, void *data, int value)
     return problem;
 }
 
+static const char *set_limit(cmd_parms *cmd, void *data, const char *text)
+{
+    struct location_config *config = data;
+    const char *problem = check_place(cmd);
+    uint64_t calls = 0;
+
+    if (problem)
+        return problem;
+    if (strcmp(text, "off") != 0 && (parse_u64(text, ADMIN_LIMIT_MAX, &calls) < 0 || calls == 0))
+        return apr_psprintf(cmd->pool,
+                            "ContainerAdminLimit \"%s\": write how many calls a minute one client "
+                            "may make, from 1 to %d, or off",
+                            text, ADMIN_LIMIT_MAX);
+    config->admin_limit = (int)calls;
+    return NULL;
+}
+
 static const char *add_scope(cmd_parms *cmd, void *data, const char *tenant)
 {
     struct location_config *config = data;
@@ -375,6 +395,8 @@ const command_rec config_directives[] = {
                  "On: SetHandler container-status shows the containers in this Location"),
     AP_INIT_FLAG("ContainerAdmin", set_admin, NULL, ACCESS_CONF | RSRC_CONF,
                  "On: POST to TENANT/SERVICE below this Location starts and stops containers"),
+    AP_INIT_TAKE1("ContainerAdminLimit", set_limit, NULL, ACCESS_CONF | RSRC_CONF,
+                  "how many admin calls a minute one client may make, or off"),
     AP_INIT_ITERATE("ContainerStatusScope", add_scope, NULL, ACCESS_CONF | RSRC_CONF,
                     "TENANT...: this Location shows and steers these tenants only"),
     AP_INIT_FLAG("ContainerStatusLogs", set_logs, NULL, ACCESS_CONF | RSRC_CONF,

@@ -43,6 +43,9 @@ struct route {
     volatile apr_uint32_t logged_at[ROUTE_REFUSAL_COUNT]; /* seconds since the epoch */
 };
 
+#define ADMIN_LIMIT_DEFAULT 120
+#define ADMIN_LIMIT_MAX     6000
+
 struct status_scope; /* scope.h */
 
 /* Per <Location> or server. Tri-state flags: -1 is "not said here". */
@@ -50,6 +53,7 @@ struct location_config {
     struct route *route; /* NULL: not said here */
     int status_on;
     int admin_on;
+    int admin_limit;                   /* ContainerAdminLimit: calls a minute; 0: off */
     int traffic_query;                 /* the last requests are shown with their query */
     int status_logs;                   /* ContainerStatusLogs: the page shows the last log lines */
     struct status_scope *status_scope; /* ContainerStatusScope, or NULL: all tenants */

@@ -28,6 +28,7 @@
 #include "mod_container/route.h"
 #include "mod_container/status.h"
 #include "mod_container/status_events.h"
+#include "mod_container/throttle.h"
 #include "mod_container/token.h"
 #include "mod_container/traffic.h"
 
@@ -93,7 +94,7 @@ static int check_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_
  *   1. nothing in the first of httpd's two passes: what it makes is thrown away
  *   2. the two paths, from ContainerRoot and ContainerSupervisor
  *   3. the hash of the style sheet
- *   4. the key of the page's forms
+ *   4. the key of the page's forms, the memory that counts admin calls
  *   5. the places of event streams, which the children share
  *   6. our name in the Server header, as far as ServerTokens allows
  */
@@ -114,9 +115,11 @@ static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t
     }
     state->content_security_policy = status_security_policy(config_pool); /* 3 */
     apr_status_t status = token_start(server);                            /* 4 */
+    if (status == APR_SUCCESS)
+        status = throttle_start(config_pool);
     if (status != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, status, server,
-                     "no random bytes for the key of the status page's forms");
+                     "no random bytes or no shared memory for the admin calls");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     status = status_events_start(config_pool); /* 5 */

@@ -14,8 +14,8 @@
 #include "mod_container/page_static.h"
 #include "mod_container/reply.h"
 #include "mod_container/scope.h"
-#include "mod_container/status_service.h"
 #include "mod_container/status_events.h"
+#include "mod_container/status_service.h"
 
 #define ALLOWED_METHODS "GET, HEAD, OPTIONS"
 
@@ -237,32 +237,34 @@ static int show(request_rec *r, const char *tenant)
 /* ---- the handler ---- */
 
 /*
- * What is asked for, by the rest of the path behind the Location:
- *     ""               the board
+ * What can be read below the Location:
  *     TENANT           the board of one tenant
- *     TENANT/SERVICE   the page of one service, and admin calls (admin.c)
+ *     TENANT/SERVICE   the page of one service
  *     -/NAME           the page's own files
  */
+static int show_target(request_rec *r, const struct location_config *config, const char *target)
+{
+    if (target[0] == '-' && target[1] == '/')
+        return page_static_serve(r, target);
+    if (strchr(target, '/'))
+        return status_page_service(r, target);
+    return name_is_valid(target) && status_scope_allows(config, target) ? show(r, target)
+                                                                        : HTTP_NOT_FOUND;
+}
+
 static int route(request_rec *r, const struct location_config *config)
 {
-    const char *rest = admin_target_of(r->uri, config->base);
+    const char *target = admin_target_of(r->uri, config->base);
 
-    if (page_static_is_path(rest))
-        return page_static_serve(r, rest);
-    if (strchr(rest, '/') && r->method_number == M_GET)
-        return status_page_service(r, rest);
-    if (strchr(rest, '/') || r->method_number == M_POST) {
-        if (*rest == '\0')
-            return reply_method_not_allowed(r, ALLOWED_METHODS);
+    if (*target && r->method_number == M_GET)
+        return show_target(r, config, target);
+    if (*target)
         return config->admin_on == 1 ? admin_handle(r) : HTTP_NOT_FOUND;
-    }
-    if (*rest && (!name_is_valid(rest) || !status_scope_allows(config, rest)))
-        return HTTP_NOT_FOUND;
     if (r->method_number == M_OPTIONS)
         return reply_options(r, ALLOWED_METHODS);
     if (r->method_number != M_GET)
         return reply_method_not_allowed(r, ALLOWED_METHODS);
-    return show(r, *rest ? rest : NULL);
+    return show(r, NULL);
 }
 
 int status_handler(request_rec *r)

@@ -44,8 +44,8 @@ struct flash {
 const char *flash_make(request_rec *r, const struct flash *flash);
 
 /*
- * Reads the decoded value of ?flash=. False for what this httpd did not make for this user within
- * the last minute: then the page shows nothing.
+ * Reads the decoded value of ?flash=. False for what this httpd did not make for this address
+ * within the last minute: then the page shows nothing.
  */
 bool flash_read(request_rec *r, const char *value, struct flash *flash);
 

@@ -15,18 +15,20 @@
 #include "mod_container/module.h"
 #include "mod_container/route.h"
 
-#define INPUT_FILTER "CONTAINER_TRAFFIC"
+#define INPUT_FILTER  "CONTAINER_TRAFFIC_IN"
+#define OUTPUT_FILTER "CONTAINER_TRAFFIC_OUT"
 
 /* What one request carries: its ticket, and what its body had so far. */
 struct traffic_count {
     struct traffic_ticket ticket;
     request_rec *request; /* the one that was routed */
     apr_uint64_t bytes_in;
+    bool is_whole; /* HTTP/2: all of the answer was taken */
 };
 
 static struct traffic_writer *writer; /* set once a child, before threads exist; or NULL */
 static APR_OPTIONAL_FN_TYPE(ap_logio_get_last_bytes) * last_bytes; /* NULL: no mod_logio */
-static ap_filter_rec_t *input_filter;
+static ap_filter_rec_t *input_filter, *output_filter;
 
 /* ---- the body ---- */
 
@@ -55,9 +57,27 @@ static bool has_body(const request_rec *r)
            apr_table_get(r->headers_in, "Transfer-Encoding") || r->connection->master;
 }
 
+/*
+ * mod_http2 marks the connection of a stream as aborted when it gives the stream up, which it also
+ * does when all of it was sent and this side has not yet come to its log. So it is noted here
+ * whether the end of the answer went out before.
+ */
+static apr_status_t watch_output(ap_filter_t *filter, apr_bucket_brigade *brigade)
+{
+    struct traffic_count *count = filter->ctx;
+    bool is_end = !APR_BRIGADE_EMPTY(brigade) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(brigade)) &&
+                  !filter->c->aborted;
+
+    apr_status_t status = ap_pass_brigade(filter->next, brigade);
+    if (is_end && status == APR_SUCCESS)
+        count->is_whole = true;
+    return status;
+}
+
 void traffic_register(void)
 {
     input_filter = ap_register_input_filter(INPUT_FILTER, count_input, NULL, AP_FTYPE_CONTENT_SET);
+    output_filter = ap_register_output_filter(OUTPUT_FILTER, watch_output, NULL, AP_FTYPE_PROTOCOL);
 }
 
 void traffic_child_init(void)
@@ -95,7 +115,7 @@ int traffic_log_transaction(request_rec *r)
     if (count) {
         const struct traffic_end end = {
             .status = (unsigned)last->status,
-            .is_aborted = r->connection->aborted,
+            .is_aborted = r->connection->aborted && !count->is_whole,
             .bytes_in = count->bytes_in,
             .bytes_out = bytes_sent(last),
         };
@@ -183,6 +203,8 @@ struct traffic_count *traffic_begin(request_rec *r, struct route *route)
     apr_pool_cleanup_register(r->pool, count, finish_unlogged, apr_pool_cleanup_null);
     if (has_body(r))
         ap_add_input_filter_handle(input_filter, count, r, r->connection);
+    if (r->connection->master)
+        ap_add_output_filter_handle(output_filter, count, r, r->connection);
     return count;
 }
 

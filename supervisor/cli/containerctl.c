@@ -39,6 +39,11 @@ static const struct verb {
     {"kill", "TENANT[/SERVICE]...", "send a signal to the first process of services", 1, NAMES_MAX,
      ctl_act},
     {"logs", "TENANT/SERVICE", "show what a service wrote to stdout and stderr", 1, 1, ctl_logs},
+    {"events", "[TENANT[/SERVICE]]",
+     "show what happened, who asked for it, and how processes ended", 0, 1, ctl_events},
+    {"processes", "TENANT/SERVICE", "list the processes of a service", 1, 1, ctl_processes},
+    {"why", "TENANT/SERVICE", "tell what keeps a service waiting: tasks, processes, files, disks",
+     1, 1, ctl_why},
     {"apply", "", "read the tenants' files again; only what changed restarts", 0, 0, ctl_apply},
     {"version", "", "show the versions of this program and of the supervisor", 0, 0, ctl_version},
 };
@@ -55,6 +60,7 @@ enum option_key {
     OPTION_TAIL,
     OPTION_TIMESTAMPS,
     OPTION_STREAM,
+    OPTION_SINCE,
 };
 
 #define ACTIONS "start stop restart pause resume kill"
@@ -68,13 +74,14 @@ static const struct option_row {
 } options[] = {
     {"all", 'a', NULL, "ps", "also those that are stopped or have exited"},
     {"quiet", 'q', NULL, "ps", "names only"},
-    {"no-trunc", OPTION_NO_TRUNC, NULL, "ps", "do not shorten long cells"},
+    {"no-trunc", OPTION_NO_TRUNC, NULL, "ps processes why", "do not shorten long cells"},
     {"timeout", OPTION_TIMEOUT, "SEC", ACTIONS,
      "wait at most so long until it is done (30; at most 60)"},
     {"no-wait", OPTION_NO_WAIT, NULL, ACTIONS, "do not wait until it is done"},
     {"signal", 's', "SIGNAL", "kill", "name or number of the signal (SIGKILL)"},
-    {"follow", 'f', NULL, "logs", "go on with what is written from now on"},
-    {"tail", OPTION_TAIL, "N|all", "logs", "only the last N lines (all)"},
+    {"follow", 'f', NULL, "logs events", "go on with what comes from now on"},
+    {"tail", OPTION_TAIL, "N|all", "logs events", "only the last N lines or events (all)"},
+    {"since", OPTION_SINCE, "TIME", "events", "only of the last TIME, as 90s, 20m or 24h"},
     {"timestamps", OPTION_TIMESTAMPS, NULL, "logs", "put the time in front of each line"},
     {"stream", OPTION_STREAM, "NAME", "logs", "only stdout, or only stderr"},
     {"output", 'o', "FORMAT", NULL, "table (default), wide or json"},
@@ -130,8 +137,8 @@ static void print_help(void)
     printf("Usage: containerctl VERB [OPTION...] [ARGUMENT...]\n"
            "Shows and steers the containers of this machine's container-supervisor.\n\nVerbs:\n");
     for (size_t i = 0; i < ARRAY_LENGTH(verbs); i++)
-        printf("  %-9s%-22s%s\n", verbs[i].name, verbs[i].args, verbs[i].help);
-    printf("  %-9s%-22s%s\n", "help", "[VERB]", "show this help, or that of a verb");
+        printf("  %-11s%-22s%s\n", verbs[i].name, verbs[i].args, verbs[i].help);
+    printf("  %-11s%-22s%s\n", "help", "[VERB]", "show this help, or that of a verb");
     printf("\nOptions of every verb:\n");
     print_options(NULL, true);
     printf(
@@ -208,6 +215,7 @@ static int read_tail(struct ctl *ctl, const char *text)
 {
     uint64_t lines;
 
+    ctl->has_tail = true;
     if (strcmp(text, "all") == 0) {
         ctl->tail = -1;
         return CTL_OK;
@@ -215,6 +223,13 @@ static int read_tail(struct ctl *ctl, const char *text)
     if (parse_u64(text, INT32_MAX, &lines) < 0)
         return ctl_usage(ctl, "--tail \"%s\": write a number of lines, or all", text);
     ctl->tail = (int64_t)lines;
+    return CTL_OK;
+}
+
+static int read_since(struct ctl *ctl, const char *text)
+{
+    if (parse_duration(text, &ctl->since_usec) < 0 || !ctl->since_usec)
+        return ctl_usage(ctl, "--since \"%s\": write how long ago, as 90s, 20m or 24h", text);
     return CTL_OK;
 }
 
@@ -271,6 +286,8 @@ static int take_option(struct ctl *ctl, int key, const char *value, struct wishe
         return read_tail(ctl, value);
     case OPTION_STREAM:
         return read_stream(ctl, value);
+    case OPTION_SINCE:
+        return read_since(ctl, value);
     case 'o':
         return read_output(ctl, value);
     case 's':

@@ -45,15 +45,17 @@ struct ctl {
     bool has_colour; /* stdout is a terminal that takes colour, and NO_COLOR is not set */
     bool is_stdout_terminal;
 
-    bool all;           /* ps -a */
-    bool quiet;         /* ps -q */
-    bool no_trunc;      /* ps --no-trunc */
-    int wait_ms;        /* start, stop, ...: --timeout, --no-wait */
-    const char *signal; /* kill -s: "SIGTERM"; NULL: the supervisor's default */
-    bool follow;        /* logs -f */
-    int64_t tail;       /* logs --tail; -1: all */
-    bool timestamps;    /* logs --timestamps */
-    const char *stream; /* logs --stream: "stdout", "stderr"; NULL: both */
+    bool all;            /* ps -a */
+    bool quiet;          /* ps -q */
+    bool no_trunc;       /* ps --no-trunc */
+    int wait_ms;         /* start, stop, ...: --timeout, --no-wait */
+    const char *signal;  /* kill -s: "SIGTERM"; NULL: the supervisor's default */
+    bool follow;         /* logs -f */
+    int64_t tail;        /* logs --tail, events --tail; -1: all */
+    bool has_tail;       /* --tail was given */
+    bool timestamps;     /* logs --timestamps */
+    const char *stream;  /* logs --stream: "stdout", "stderr"; NULL: both */
+    uint64_t since_usec; /* events --since: so long ago; 0: not given */
 };
 
 /* ---- verbs ---- */
@@ -62,6 +64,9 @@ int ctl_ps(const struct ctl *ctl, int count, char **args);
 int ctl_inspect(const struct ctl *ctl, int count, char **args);
 int ctl_act(const struct ctl *ctl, int count, char **args); /* start ... kill: ctl->verb says */
 int ctl_logs(const struct ctl *ctl, int count, char **args);
+int ctl_events(const struct ctl *ctl, int count, char **args);
+int ctl_processes(const struct ctl *ctl, int count, char **args);
+int ctl_why(const struct ctl *ctl, int count, char **args);
 int ctl_apply(const struct ctl *ctl, int count, char **args);
 int ctl_version(const struct ctl *ctl, int count, char **args);
 

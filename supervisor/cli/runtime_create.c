@@ -38,8 +38,22 @@ static int add_listen_variables(json_t *config, size_t count)
                : 0;
 }
 
-/* Reads the bundle's config; text is what the container's copy of it will be. */
-static int read_config(const struct runtime *runtime, size_t listen_count,
+/* What the caller's environment adds to a config. 1: it was changed; 0, or a negative errno. */
+static int add_to_config(const struct runtime *runtime, const char *id, size_t listen_count,
+                         struct runtime_creation *creation, json_t *config)
+{
+    int r = listen_count ? add_listen_variables(config, listen_count) : 0;
+    int added = r < 0 || !id ? 0 : runtime_notify_add(runtime, id, config);
+
+    creation->has_notify = added > 0;
+    if (r < 0 || added < 0)
+        return r < 0 ? r : added;
+    return listen_count || added;
+}
+
+/* Reads the bundle's config; text is what the container's copy of it will be. id NULL: it is
+ * restored, and sd_notify(3) is as it was. */
+static int read_config(const struct runtime *runtime, const char *id, size_t listen_count,
                        struct runtime_creation *creation, char **text, size_t *length,
                        struct error *error)
 {
@@ -62,13 +76,14 @@ static int read_config(const struct runtime *runtime, size_t listen_count,
     json_t *json = config_parse(*text, *length, name, error);
     if (!json)
         return error && error->code ? -error->code : -EINVAL;
-    if (listen_count && add_listen_variables(json, listen_count) == 0) {
+    r = add_to_config(runtime, id, listen_count, creation, json);
+    if (r > 0) {
         free(*text);
         *text = json_dumps(json, JSON_COMPACT);
         *length = *text ? strlen(*text) : 0;
     }
-    r = *text ? config_read(json, creation->bundle, &creation->config, error)
-              : error_sys(error, ENOMEM, "%s", name);
+    r = r >= 0 && *text ? config_read(json, creation->bundle, &creation->config, error)
+                        : error_sys(error, ENOMEM, "%s", name);
     json_decref(json);
     return r < 0 ? error_wrap(error, "%s", name) : 0;
 }
@@ -195,6 +210,8 @@ static int make(struct runtime *runtime, const struct runtime_passed *passed, bo
     int r = runtime_cgroup_make(runtime, state->id, creation->config, &creation->cgroup, error);
 
     set_cgroup(creation);
+    if (r == 0 && creation->has_notify)
+        r = runtime_notify_make(&creation->container.entry, error);
     if (r == 0 && with_socket) {
         listener = runtime_socket_listen(creation->container.entry.fd, STORE_START_SOCKET, error);
         r = listener < 0 ? listener : 0;
@@ -225,7 +242,8 @@ int runtime_creation_make(struct runtime *runtime, const char *id, bool with_soc
     if (r == 0)
         r = runtime_passed_find(runtime, true, &passed, error);
     if (r == 0)
-        r = read_config(runtime, passed.listen_count, creation, &text, &length, error);
+        r = read_config(runtime, maker ? NULL : id, passed.listen_count, creation, &text, &length,
+                        error);
     if (r == 0)
         r = runtime_cgroup_name(runtime, id, creation->config, &creation->cgroup, error);
     if (r == 0) {

@@ -131,6 +131,7 @@ static int execute(const struct runtime *runtime, const struct execution *execut
         .passed_count = execution->passed.count,
         .console_fd = execution->console,
         .wants_terminal = execution->process->has_terminal && execution->console < 0,
+        .waits_for_resume = options->is_paused_ignored,
     };
     if (request.wants_terminal)
         runtime_terminal_size(execution->process);
@@ -163,7 +164,7 @@ int runtime_exec_verb(struct runtime *runtime, int count, char **args, struct er
     if (is_made && is_foreground) {
         signals = runtime_hold_signals();
         r = signals < 0 ? error_sys(error, -signals, "take signals")
-                        : runtime_wait(&made, signals, error);
+                        : runtime_wait(&made, signals, -1, error);
     }
     if (is_made) {
         close_fd(&made.pidfd);

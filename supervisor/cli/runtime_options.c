@@ -86,7 +86,8 @@ static const struct row {
     {"apparmor", 0, "PROFILE", "exec", TEXT, AT(apparmor), "AppArmor profile"},
     {"process-label", 0, "LABEL", "exec", TEXT, AT(process_label), "SELinux label"},
     {"cgroup", 0, "PATH", "exec", LIST, AT(cgroups),
-     "run in this cgroup below the container's, which must exist"},
+     "run in this cgroup below the container's, or of CONTROLLER[,...]:PATH in that of these "
+     "controllers; may be repeated"},
     {"ignore-paused", 0, NULL, "exec", FLAG, AT(is_paused_ignored),
      "also in a paused container; it then waits until that is resumed"},
 

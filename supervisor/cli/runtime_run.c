@@ -52,7 +52,7 @@ int runtime_run_made(struct runtime *runtime, const char *id, runtime_maker *mak
 {
     bool is_foreground = !runtime->options.is_detached;
     struct runtime_creation creation;
-    _cleanup_close_ int signals = -1;
+    _cleanup_close_ int signals = -1, notify = -1;
 
     if (is_foreground && !runtime->options.has_no_subreaper)
         prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -64,14 +64,19 @@ int runtime_run_made(struct runtime *runtime, const char *id, runtime_maker *mak
         signals = runtime_hold_signals();
         r = signals < 0 ? error_sys(error, -signals, "take signals") : 0;
     }
+    if (r == 0)
+        r = runtime_notify_open(&creation.container.entry, &notify, error);
     if (r < 0)
         runtime_creation_undo(&creation);
     else
         r = start(&creation, maker != NULL, error);
     if (r == 0 && is_foreground) {
         store_unlock(&creation.container.entry);
-        r = runtime_wait(&creation.made, signals, error);
+        r = runtime_wait(&creation.made, signals, notify, error);
         finish(runtime, &creation);
+    } else if (r == 0) {
+        store_unlock(&creation.container.entry);
+        runtime_notify_wait(notify, creation.made.pidfd, creation.made.pid);
     }
     runtime_creation_close(&creation);
     return r;

@@ -49,6 +49,7 @@ int runtime_start_verb(struct runtime *runtime, int count, char **args, struct e
 {
     _cleanup_runtime_container_ struct runtime_container container;
     _cleanup_config_ struct config *config = NULL;
+    _cleanup_close_ int notify = -1, pidfd = -1;
     const char *id = args[0];
 
     (void)count;
@@ -63,6 +64,9 @@ int runtime_start_verb(struct runtime *runtime, int count, char **args, struct e
         return r;
     if (!config->process) /* runtime.md, "Start": an error, and the container stays as it is */
         return error_set(error, EINVAL, "process: is missing; without it nothing can be started");
+    r = runtime_notify_open(&container.entry, &notify, error);
+    if (r < 0)
+        return r;
     r = container_start_at(container.entry.fd, STORE_START_SOCKET, config, error);
     /*
      * From here on it is not "created" any more, whatever came of it. Nobody listens if a `start`
@@ -81,5 +85,13 @@ int runtime_start_verb(struct runtime *runtime, int count, char **args, struct e
         runtime_log(RUNTIME_LOG_ERROR, "%s", error->message);
         return 0;
     }
-    return r < 0 ? r : run_poststart(&container, config, error);
+    if (r == 0)
+        r = run_poststart(&container, config, error);
+    if (r < 0 || notify < 0)
+        return r;
+    store_unlock(&container.entry);
+    pidfd = identity_open(&container.state.process);
+    if (pidfd >= 0)
+        runtime_notify_wait(notify, pidfd, container.state.process.pid);
+    return 0;
 }

@@ -15,6 +15,7 @@
  *     runtime_create.c, runtime_start.c, runtime_run.c, runtime_exec.c ...   verbs
  *     runtime_checkpoint.c, runtime_restore.c  what criu does, runtime_criu*.c: how it is called
  *     runtime_wait.c, runtime_terminal.c   the foreground: signals, exit status, terminal
+ *     runtime_notify.c   sd_notify(3) from inside
  *     runtime_file.c     pid files, sockets, JSON files
  *     runtime_time.c     the time as text
  *
@@ -158,7 +159,7 @@ struct runtime_creation {
     struct config *config;
     struct runtime_cgroup cgroup;
     struct container made; /* its process */
-    bool is_made;
+    bool is_made, has_notify;
     char *bundle;
     char created[RUNTIME_TIME_SIZE], owner[64];
 };
@@ -219,10 +220,11 @@ int runtime_seccomp(const struct runtime *runtime, const struct config *config,
 /* Signals are held back for runtime_wait() from here on. Returns a signalfd or a negative errno. */
 int runtime_hold_signals(void);
 /*
- * Stays in the foreground of a process until it ends: passes signals on to it, and its terminal,
- * if it has one here. Returns its exit status, 128 + the signal that killed it.
+ * Stays in the foreground of a process until it ends: passes signals on to it, its terminal, if it
+ * has one here, and to the caller's service manager what comes at notify (-1: none). Returns its
+ * exit status, 128 + the signal that killed it.
  */
-int runtime_wait(struct container *made, int signals, struct error *error);
+int runtime_wait(struct container *made, int signals, int notify, struct error *error);
 
 /* ---- runtime_terminal.c ---- */
 
@@ -240,6 +242,24 @@ void runtime_terminal_size(struct config_process *process);
 void runtime_terminal_resize(const struct runtime_terminal *terminal);
 /* Copies what it still holds; our own terminal is again as it was. */
 void runtime_terminal_close(struct runtime_terminal *terminal);
+
+/* ---- runtime_notify.c ---- */
+
+/*
+ * Gives the config of a new container a socket for sd_notify(3), if the caller has one and the
+ * config says nothing of one: a mount of a directory in the store, and NOTIFY_SOCKET. 1: it has one
+ * now, and runtime_notify_make() must make the directory; 0, or a negative errno.
+ */
+int runtime_notify_add(const struct runtime *runtime, const char *id, json_t *config);
+int runtime_notify_make(const struct store_entry *entry, struct error *error);
+/* Listens there, before the start. *fd is -1 if it has none, or we have nobody to tell. */
+int runtime_notify_open(const struct store_entry *entry, int *fd, struct error *error);
+/*
+ * Passes on what has come, of READY=1 with the MAINPID unless that is 0. Whether READY=1 was in it.
+ */
+bool runtime_notify_forward(int fd, pid_t main_pid);
+/* Waits until it is ready, or pidfd says that it has ended. fd -1: not at all. */
+void runtime_notify_wait(int fd, int pidfd, pid_t main_pid);
 
 /* ---- runtime_time.c ---- */
 

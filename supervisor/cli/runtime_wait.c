@@ -65,10 +65,10 @@ static bool take_signals(const struct container *made, int signals,
     return is_ended;
 }
 
-int runtime_wait(struct container *made, int signals, struct error *error)
+int runtime_wait(struct container *made, int signals, int notify, struct error *error)
 {
     struct runtime_terminal *terminal = NULL;
-    struct pollfd polls[5];
+    struct pollfd polls[6];
     int status = 0;
 
     int r = made->terminal_fd < 0 ? 0 : runtime_terminal_open(made->terminal_fd, &terminal, error);
@@ -77,18 +77,23 @@ int runtime_wait(struct container *made, int signals, struct error *error)
     /* It may have ended before its SIGCHLD was held back. */
     bool is_ended = reap(made->pid, &status);
     while (!is_ended) {
-        size_t count = terminal ? runtime_terminal_prepare(terminal, polls + 1) : 0;
+        size_t count = terminal ? runtime_terminal_prepare(terminal, polls + 2) : 0;
         polls[0] = (struct pollfd){.fd = signals, .events = POLLIN};
-        if (poll(polls, 1 + count, -1) < 0 && errno != EINTR) {
+        polls[1] = (struct pollfd){.fd = notify, .events = POLLIN};
+        if (poll(polls, 2 + count, -1) < 0 && errno != EINTR) {
             r = error_sys(error, errno, "wait for the container");
             break;
         }
         if (terminal)
-            runtime_terminal_move(terminal, polls + 1);
+            runtime_terminal_move(terminal, polls + 2);
+        if (notify >= 0) /* our own process is the service's main one, and stays it */
+            runtime_notify_forward(notify, 0);
         is_ended = take_signals(made, signals, terminal, &status);
     }
     if (terminal)
         runtime_terminal_close(terminal);
+    if (notify >= 0)
+        runtime_notify_forward(notify, 0);
     if (r < 0)
         return r;
     runtime_log(RUNTIME_LOG_DEBUG, "process %d has ended with wait status 0x%x", (int)made->pid,

@@ -23,6 +23,7 @@
 #include "supervisor/daemon/sampler.h"
 #include "supervisor/daemon/service.h"
 #include "supervisor/daemon/tenants.h"
+#include "supervisor/daemon/traffic.h"
 #include "supervisor/daemon/why.h"
 
 /* Behind the longest grace period: SIGKILL has been sent by then, and the kernel needs a moment. */
@@ -275,9 +276,9 @@ static int open_tenants(struct engine *engine, struct error *error)
 int engine_open(struct engine *engine, const struct settings *settings, struct error *error)
 {
     static int (*const steps[])(struct engine *, struct error *) = {
-        raise_descriptor_limit, open_directories, take_lock, open_loop,  leave_mount_namespace,
-        open_cgroups,           clean_leftovers,  load_ids,  open_board, open_network,
-        open_tenants,           open_control,
+        raise_descriptor_limit, open_directories, take_lock,    open_loop,  leave_mount_namespace,
+        open_cgroups,           clean_leftovers,  load_ids,     open_board, traffic_watch_open,
+        open_network,           open_tenants,     open_control,
     };
     int r = 0;
 
@@ -392,10 +393,11 @@ void engine_close(struct engine *engine)
     tenants_close(engine->tenants);
     network_close(engine->network);
     scoreboard_writer_close(engine->board, true);
+    traffic_watch_close(engine);
     free(engine->slots_taken);
     json_decref(engine->ids);
     seccomp_program_free(engine->seccomp);
-    sd_event_source_disable_unref(engine->sample_timer);
+    sampler_close(engine);
     if (engine->cgroups)
         cgroup_remove_empty(engine->cgroups, engine->cgroup_base);
     cgroup_driver_close(engine->cgroups);

@@ -16,6 +16,7 @@
 #include "common/scoreboard.h"
 #include "supervisor/daemon/logfile.h"
 #include "supervisor/daemon/restart.h"
+#include "supervisor/daemon/sampling.h"
 #include "supervisor/daemon/settings.h"
 #include "supervisor/net/network.h"
 #include "supervisor/runtime/cgroup.h"
@@ -85,13 +86,10 @@ struct service {
     struct logfile *log;
     sd_event_source *pid_source, *timer;
 
-    struct cgroup_sample sample; /* the last one */
-    uint64_t sampled_usec;
-    uint64_t oom_kills_before; /* at the start of this run, for v1 counts that outlive runs */
-    struct network_counters counters;
-    uint32_t cpu_percent_milli;
-    uint64_t io_read_rate, io_write_rate, net_receive_rate, net_transmit_rate;
-    bool is_limited;
+    struct sampling sampling;
+    struct service *next_sampled;
+
+    struct service_traffic *traffic; /* of the traffic board; NULL: never read */
 
     struct service_event events[SERVICE_EVENTS];
     unsigned event_count; /* ever; the ring holds the last SERVICE_EVENTS */
@@ -99,6 +97,7 @@ struct service {
 
 struct control_server;
 struct look;
+struct sampler;
 struct tenants;
 
 struct engine {
@@ -108,6 +107,7 @@ struct engine {
     char cgroup_base[PATH_MAX]; /* with the parent of the settings */
     struct network *network;    /* NULL: network.enabled is false */
     struct scoreboard_writer *board;
+    struct traffic_watch *traffic;
     struct seccomp_program *seccomp; /* the last profile used; most tenants have the same */
     struct service *services;        /* in the order of their start */
     uint8_t *slots_taken;            /* settings.slots flags */
@@ -118,7 +118,9 @@ struct engine {
     int lock_fd;
     int data_fd; /* paths.data */
     int null_fd; /* /dev/null, stdin of every container */
-    sd_event_source *sample_timer;
+    struct sampler *sampler;
+    uint64_t minute, half_hour;       /* of CLOCK_REALTIME, at the sampler's last turn; history.c */
+    uint64_t starts, failures, wakes; /* of containers; failed starts and ends with an error */
     bool is_stopping;
     uint64_t stop_deadline_usec;
     uint64_t started_usec;

@@ -44,6 +44,16 @@ struct history_series {
 /* "1h", "24h", "30d"; -EINVAL for another word. */
 int history_range_parse(const char *text, enum history_range *range);
 
+/* ---- for the sampler ---- */
+
+/* Adds the sample of now to the ring of seconds and to the sums of minute and half hour. */
+void history_add(struct service *service, uint64_t now);
+
+/* A step of the sampler is over: ends minutes and half hours whose time has come. */
+void history_turn(struct engine *engine, uint64_t now);
+
+/* ---- for whoever shows it ---- */
+
 /*
  * Reads what is known of a service up to now, from the file and from what the engine has not
  * written yet. A service that never ran, or has no file, has absent steps only. The service need

@@ -16,6 +16,7 @@
 
 #include "common/cleanup.h"
 #include "supervisor/daemon/record.h"
+#include "supervisor/daemon/sampler.h"
 #include "supervisor/daemon/service.h"
 #include "supervisor/runtime/config.h"
 #include "supervisor/spec/oci.h"
@@ -172,8 +173,12 @@ static int make_cgroup(struct launch *launch, struct error *error)
         r = cgroup_apply(service->cgroup, launch->config->resources, error);
     if (r < 0)
         return r;
+    /* A new group counts from zero; opening its files can wait until the container runs. */
+    service->sampling.oom_kills_before = 0;
+    if (cgroup_is_new(service->cgroup))
+        return 0;
     cgroup_sample(service->cgroup, &sample);
-    service->oom_kills_before = (sample.has & CGROUP_HAS_OOM) ? sample.oom_kills : 0;
+    service->sampling.oom_kills_before = sample.oom_kills;
     return 0;
 }
 
@@ -305,9 +310,7 @@ void service_teardown(struct service *service)
         log_error("%s: network: %s", service->id, error.message);
     service->has_network = false;
     service->network = (struct network_attachment){0};
-    service->counters = (struct network_counters){0};
-    service->sample = (struct cgroup_sample){0};
-    service->sampled_usec = 0;
+    sampler_end_run(service);
     if (service->cgroup)
         remove_cgroup(service);
     if (container_directory(service, directory, &error) < 0)

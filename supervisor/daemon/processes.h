@@ -45,6 +45,7 @@ struct process {
     uint64_t start_ticks; /* since boot */
     uint64_t memory_bytes;
     uint32_t threads;
+    bool has_first; /* it was there at the first look */
     struct process_counters first, now;
     double cpu_percent; /* of one CPU, between the looks */
     uint64_t read_rate, write_rate;
@@ -114,8 +115,9 @@ int process_parse_disk(const char *line, struct disk_stat *disk);
 ssize_t process_read_text(int directory, const char *file, char *text, size_t size);
 
 /*
- * Opens the directories of the processes of a group, at most PROCESSES_MAX. One that left the group
- * before its directory was open is not among them. Free with process_list_clear().
+ * Opens the directories of the processes of a group, at most PROCESSES_MAX; called again for the
+ * same list, of those that were born since. One that left the group is marked as gone, before its
+ * directory was open too. The list begins as zeros and is freed with process_list_clear().
  */
 int process_list_open(const struct cgroup *cgroup, struct process_list *list);
 void process_list_clear(struct process_list *list);

@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "supervisor/daemon/settings.h"
 
 #define NSEC_PER_USEC 1000
+#define TICK_USEC     10000 /* of a process's start */
 /* More than a command line shows: no page more than needed is read of a memory that may block. */
 #define COMMAND_READ PROCESS_COMMAND_SIZE
 
@@ -46,46 +48,53 @@ static int compare_pids(const void *a, const void *b)
 }
 
 /* Those whose pid is not in the group any more may have another process's directory by now. */
-static void drop_those_that_left(struct process_list *list, pid_t *pids, size_t count)
+static void mark_those_that_left(struct process_list *list, pid_t *pids, size_t count)
 {
-    size_t kept = 0;
-
     qsort(pids, count, sizeof(*pids), compare_pids);
-    for (size_t i = 0; i < list->count; i++) {
-        struct process *process = &list->processes[i];
-        if (bsearch(&process->pid, pids, count, sizeof(*pids), compare_pids))
-            list->processes[kept++] = *process;
-        else
-            close_fd(&process->directory);
-    }
-    list->count = kept;
+    for (size_t i = 0; i < list->count; i++)
+        if (!bsearch(&list->processes[i].pid, pids, count, sizeof(*pids), compare_pids))
+            list->processes[i].is_gone = true;
+}
+
+static bool is_known(const struct process_list *list, size_t count, pid_t pid)
+{
+    for (size_t i = 0; i < count; i++)
+        if (list->processes[i].pid == pid)
+            return true;
+    return false;
+}
+
+static void add_process(struct process_list *list, pid_t pid)
+{
+    char path[32];
+
+    snprintf(path, sizeof(path), "/proc/%d", pid);
+    int directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory >= 0)
+        list->processes[list->count++] =
+            (struct process){.pid = pid, .directory = directory, .user = -1};
 }
 
 int process_list_open(const struct cgroup *cgroup, struct process_list *list)
 {
-    /* The second list may be longer, by those that were born in between. */
+    /* The list read again may be longer, by those that were born in between. */
     enum { AGAIN_MAX = 4 * PROCESSES_MAX };
     _cleanup_free_ pid_t *pids = calloc(AGAIN_MAX, sizeof(*pids));
-    char path[32];
+    size_t before = list->count;
 
-    *list = (struct process_list){.processes = calloc(PROCESSES_MAX, sizeof(*list->processes))};
+    if (!list->processes)
+        list->processes = calloc(PROCESSES_MAX, sizeof(*list->processes));
     if (!pids || !list->processes)
         return -ENOMEM;
     ssize_t count = cgroup_pids(cgroup, pids, PROCESSES_MAX);
-    if (count < 0)
-        return (int)count;
-    for (ssize_t i = 0; i < count && i < PROCESSES_MAX; i++) {
-        snprintf(path, sizeof(path), "/proc/%d", pids[i]);
-        int directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (directory >= 0)
-            list->processes[list->count++] =
-                (struct process){.pid = pids[i], .directory = directory, .user = -1};
-    }
-    ssize_t again = cgroup_pids(cgroup, pids, AGAIN_MAX);
+    for (ssize_t i = 0; i < count && i < PROCESSES_MAX && list->count < PROCESSES_MAX; i++)
+        if (!is_known(list, before, pids[i]))
+            add_process(list, pids[i]);
+    ssize_t again = count < 0 ? count : cgroup_pids(cgroup, pids, AGAIN_MAX);
     if (again < 0)
         return (int)again;
-    drop_those_that_left(list, pids, again < AGAIN_MAX ? (size_t)again : AGAIN_MAX);
-    list->total = count > PROCESSES_MAX ? (size_t)count : list->count;
+    mark_those_that_left(list, pids, again < AGAIN_MAX ? (size_t)again : AGAIN_MAX);
+    list->total = (size_t)again;
     return 0;
 }
 
@@ -116,7 +125,9 @@ static int read_counters(const struct process *process, struct process_counters 
 void process_list_first(struct process_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
-        if (read_counters(&list->processes[i], &list->processes[i].first) < 0)
+        if (read_counters(&list->processes[i], &list->processes[i].first) == 0)
+            list->processes[i].has_first = true;
+        else
             list->processes[i].is_gone = true;
 }
 
@@ -151,6 +162,13 @@ static void look_now(struct process *process, uint32_t id_base, uint64_t elapsed
         process_parse_stat(text, &stat) < 0 || read_counters(process, &process->now) < 0) {
         process->is_gone = true;
         return;
+    }
+    if (!process->has_first) { /* born since the first look, or moved into the group */
+        uint64_t age_usec =
+            clock_boottime_usec() - stat.start_ticks * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
+        process->first = age_usec <= elapsed_usec + TICK_USEC
+                             ? (struct process_counters){.has_io = true}
+                             : process->now;
     }
     strcpy(process->name, stat.name);
     process->state = stat.state;

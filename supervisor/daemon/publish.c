@@ -3,52 +3,85 @@
 /* A service's slot on the scoreboard. */
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/cleanup.h"
 #include "supervisor/daemon/service.h"
+#include "supervisor/daemon/traffic.h"
 
-static uint64_t fill_figures(const struct service *service, struct container_slot *slot)
+/* What sample and slot have under one name. */
+#define COPY(name) slot->name = sample->name
+
+static void fill_cgroup(const struct sampling *sampling, struct container_slot *slot)
 {
-    static const struct {
-        uint32_t from;
-        uint64_t to;
-    } flags[] = {
-        {CGROUP_HAS_CPU, SLOT_HAS_CPU},
-        {CGROUP_HAS_MEMORY, SLOT_HAS_MEMORY},
-        {CGROUP_HAS_MEMORY_LIMIT, SLOT_HAS_MEMORY_LIMIT},
-        {CGROUP_HAS_MEMORY_PEAK, SLOT_HAS_MEMORY_PEAK},
-        {CGROUP_HAS_TASKS, SLOT_HAS_TASKS},
-        {CGROUP_HAS_TASKS_LIMIT, SLOT_HAS_TASKS_LIMIT},
-        {CGROUP_HAS_IO, SLOT_HAS_IO},
-        {CGROUP_HAS_OOM, SLOT_HAS_OOM},
-    };
-    const struct cgroup_sample *sample = &service->sample;
-    uint64_t has = 0;
+    const struct cgroup_sample *sample = &sampling->sample;
 
-    for (size_t i = 0; i < ARRAY_LENGTH(flags); i++)
-        if (sample->has & flags[i].from)
-            has |= flags[i].to;
-    slot->sampled_boottime_usec = service->sampled_usec;
-    slot->cpu_usage_usec = sample->cpu_usage_usec;
-    slot->cpu_percent_milli = service->cpu_percent_milli;
-    slot->memory_bytes = sample->memory_bytes;
-    slot->memory_limit_bytes = sample->memory_limit_bytes;
-    slot->memory_peak_bytes = sample->memory_peak_bytes;
+    slot->has |= sample->has;
+    slot->sampled_boottime_usec = sampling->sampled_usec;
+    slot->detail_boottime_usec = sampling->dear_usec;
+    COPY(cpu_usage_usec);
+    COPY(cpu_user_usec);
+    COPY(cpu_system_usec);
+    COPY(cpu_periods);
+    COPY(cpu_throttled_periods);
+    COPY(cpu_throttled_usec);
+    COPY(memory_bytes);
+    COPY(memory_limit_bytes);
+    COPY(memory_peak_bytes);
+    COPY(memory_anon_bytes);
+    COPY(memory_file_bytes);
+    COPY(memory_kernel_bytes);
+    COPY(swap_bytes);
+    COPY(swap_limit_bytes);
+    COPY(memory_limit_hits);
+    COPY(page_faults);
+    COPY(major_page_faults);
+    COPY(tasks_limit_hits);
+    COPY(io_read_bytes);
+    COPY(io_write_bytes);
+    COPY(io_read_ops);
+    COPY(io_write_ops);
+    COPY(io_wait_usec);
     slot->tasks = (uint32_t)sample->tasks;
     slot->tasks_limit = (uint32_t)sample->tasks_limit;
-    slot->io_read_bytes = sample->io_read_bytes;
-    slot->io_write_bytes = sample->io_write_bytes;
-    slot->io_read_rate = service->io_read_rate;
-    slot->io_write_rate = service->io_write_rate;
     slot->oom_kills = (uint32_t)sample->oom_kills;
-    if (service->counters.ifindex) {
-        has |= SLOT_HAS_NET;
-        slot->net_receive_bytes = service->counters.receive_bytes;
-        slot->net_transmit_bytes = service->counters.transmit_bytes;
-        slot->net_receive_rate = service->net_receive_rate;
-        slot->net_transmit_rate = service->net_transmit_rate;
-    }
-    return has;
+    memcpy(slot->devices, sample->devices, sizeof(slot->devices));
+    memcpy(slot->pressure, sample->pressure, sizeof(slot->pressure));
+}
+
+static void fill_network(const struct network_counters *counters, struct container_slot *slot)
+{
+    if (!counters->ifindex)
+        return;
+    slot->has |= SLOT_HAS_NET;
+    slot->net_receive_bytes = counters->receive_bytes;
+    slot->net_transmit_bytes = counters->transmit_bytes;
+    slot->net_receive_packets = counters->receive_packets;
+    slot->net_transmit_packets = counters->transmit_packets;
+    slot->net_receive_drops = counters->receive_drops;
+    slot->net_transmit_drops = counters->transmit_drops;
+}
+
+static void fill_rates(const struct sampling *sampling, struct container_slot *slot)
+{
+    slot->cpu_percent_milli = sampling->cpu_percent_milli;
+    slot->cpu_throttled_rate = sampling->cpu_throttled_rate;
+    slot->io_read_rate = sampling->io_read_rate;
+    slot->io_write_rate = sampling->io_write_rate;
+    slot->io_read_ops_rate = sampling->io_read_ops_rate;
+    slot->io_write_ops_rate = sampling->io_write_ops_rate;
+    slot->net_receive_rate = sampling->net_receive_rate;
+    slot->net_transmit_rate = sampling->net_transmit_rate;
+}
+
+static void fill_figures(const struct sampling *sampling, struct container_slot *slot)
+{
+    fill_cgroup(sampling, slot);
+    fill_network(&sampling->counters, slot);
+    fill_rates(sampling, slot);
+    slot->has |= sampling->disk.has;
+    slot->disk_used_bytes = sampling->disk.used_bytes;
+    slot->disk_limit_bytes = sampling->disk.limit_bytes;
 }
 
 static void fill_limits(const struct service *service, struct container_slot *slot)
@@ -78,12 +111,13 @@ void service_publish(struct service *service)
     enum container_state state = service->state;
     struct container_slot slot = {0};
 
-    if (state == CONTAINER_RUNNING && service->is_limited)
+    if (state == CONTAINER_RUNNING && service->sampling.is_limited)
         state = CONTAINER_LIMITED;
     slot.state = state;
     if (service->has_container)
-        slot.has = fill_figures(service, &slot);
+        fill_figures(&service->sampling, &slot);
     fill_limits(service, &slot);
+    traffic_fill(service, &slot);
     snprintf(slot.tenant, sizeof(slot.tenant), "%s", service->tenant);
     snprintf(slot.service, sizeof(slot.service), "%s", spec->name);
     snprintf(slot.id, sizeof(slot.id), "%s", service->id);
@@ -100,6 +134,9 @@ void service_publish(struct service *service)
     snprintf(slot.address_ipv6, sizeof(slot.address_ipv6), "%s", service->network.ipv6);
     snprintf(slot.image, sizeof(slot.image), "%s", spec->image);
     slot.restarts = service->restarts;
+    slot.faults = service->sampling.faults;
+    slot.last_fault = service->sampling.last_fault;
+    slot.last_fault_realtime_usec = service->sampling.last_fault_realtime_usec;
     if (service->has_exit) {
         slot.has |= SLOT_HAS_EXIT;
         slot.exit_code = service->exit_code;

@@ -1,12 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "supervisor/daemon/sampler.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "common/cleanup.h"
+#include "supervisor/daemon/disk.h"
+#include "supervisor/daemon/faults.h"
+#include "supervisor/daemon/history.h"
+#include "supervisor/daemon/machine.h"
 #include "supervisor/daemon/service.h"
+#include "supervisor/daemon/traffic.h"
 
-#define USEC_PER_SEC UINT64_C(1000000)
+#define USEC_PER_SEC     UINT64_C(1000000)
+#define LITTLE_USE_USEC  2000 /* a full reading costs some 40 us: two hundredths of it */
+#define LITTLE_USE_EVERY (3 * USEC_PER_SEC)
+#define DEAR_EVERY       (10 * USEC_PER_SEC)
+
+struct sampler {
+    sd_event_source *timer;
+    struct machine *machine;
+    struct service *services; /* those that have something to sample, by next_sampled */
+    struct network_counters *counters;
+    size_t counter_room;
+    uint64_t turn;
+    uint64_t little_turns, dear_turns; /* LITTLE_USE_EVERY and DEAR_EVERY in turns */
+    uint64_t last_cost_usec;
+};
+
+/* ---- one container ---- */
 
 /* A counter that went backwards (a new container in the slot) has no rate. */
 static uint64_t rate(uint64_t now, uint64_t before, uint64_t elapsed_usec)
@@ -16,37 +40,119 @@ static uint64_t rate(uint64_t now, uint64_t before, uint64_t elapsed_usec)
     return (uint64_t)((double)(now - before) * (double)USEC_PER_SEC / (double)elapsed_usec);
 }
 
+static uint32_t rate32(uint64_t now, uint64_t before, uint64_t elapsed_usec)
+{
+    uint64_t value = rate(now, before, elapsed_usec);
+
+    return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
+}
+
 /* Memory at its limit within one page cache's breath: 1/128 of it. */
 static bool is_at_limit(const struct cgroup_sample *now, const struct cgroup_sample *before)
 {
-    uint32_t both = now->has & before->has;
+    const uint64_t memory = SLOT_HAS_MEMORY | SLOT_HAS_MEMORY_LIMIT;
+    const uint64_t tasks = SLOT_HAS_TASKS | SLOT_HAS_TASKS_LIMIT;
 
-    if ((both & CGROUP_HAS_THROTTLED) && now->cpu_throttled_usec > before->cpu_throttled_usec)
+    if ((now->has & before->has & SLOT_HAS_CPU_THROTTLE) &&
+        now->cpu_throttled_usec > before->cpu_throttled_usec)
         return true;
-    if ((now->has & CGROUP_HAS_TASKS) && (now->has & CGROUP_HAS_TASKS_LIMIT) &&
-        now->tasks >= now->tasks_limit)
+    if ((now->has & tasks) == tasks && now->tasks >= now->tasks_limit)
         return true;
-    return (now->has & CGROUP_HAS_MEMORY) && (now->has & CGROUP_HAS_MEMORY_LIMIT) &&
+    return (now->has & memory) == memory &&
            now->memory_bytes >= now->memory_limit_bytes - now->memory_limit_bytes / 128;
 }
 
-static void sample_cgroup(struct service *service, uint64_t now)
+static void take_rates(struct sampling *sampling, const struct cgroup_sample *before,
+                       const struct cgroup_sample *now, uint64_t elapsed)
 {
-    struct cgroup_sample sample = {0};
-    const struct cgroup_sample *before = &service->sample;
-    uint64_t elapsed = service->sampled_usec ? now - service->sampled_usec : 0;
+    sampling->cpu_throttled_rate =
+        rate32(now->cpu_throttled_usec, before->cpu_throttled_usec, elapsed);
+    sampling->io_read_rate = rate(now->io_read_bytes, before->io_read_bytes, elapsed);
+    sampling->io_write_rate = rate(now->io_write_bytes, before->io_write_bytes, elapsed);
+    sampling->io_read_ops_rate = rate32(now->io_read_ops, before->io_read_ops, elapsed);
+    sampling->io_write_ops_rate = rate32(now->io_write_ops, before->io_write_ops, elapsed);
+}
 
-    cgroup_sample(service->cgroup, &sample);
-    uint64_t cpu = rate(sample.cpu_usage_usec, before->cpu_usage_usec, elapsed);
-    service->cpu_percent_milli = (uint32_t)(cpu / 10); /* usec a second to 1/1000 percent */
-    service->io_read_rate = rate(sample.io_read_bytes, before->io_read_bytes, elapsed);
-    service->io_write_rate = rate(sample.io_write_bytes, before->io_write_bytes, elapsed);
-    service->is_limited = elapsed > 0 && is_at_limit(&sample, before);
-    if (sample.has & CGROUP_HAS_OOM)
-        sample.oom_kills -= sample.oom_kills >= service->oom_kills_before
-                                ? service->oom_kills_before
-                                : sample.oom_kills;
-    service->sample = sample;
+/* Whether nothing but the CPU figures differs. */
+static bool is_same(const struct cgroup_sample *now, const struct cgroup_sample *before)
+{
+    struct cgroup_sample copy = *now;
+
+    copy.cpu_usage_usec = before->cpu_usage_usec;
+    return memcmp(&copy, before, sizeof(copy)) == 0;
+}
+
+/* The sample without this run's share of what the group counted before it. */
+static void take_oom_kills(const struct sampling *sampling, struct cgroup_sample *sample)
+{
+    uint64_t before = sampling->oom_kills_before;
+
+    sample->oom_kills = sample->oom_kills > before ? sample->oom_kills - before : 0;
+}
+
+static void read_rest(struct service *service, struct cgroup_sample *next, bool with_dear,
+                      uint64_t now)
+{
+    struct sampling *sampling = &service->sampling;
+    const struct cgroup_sample before = sampling->sample;
+    uint64_t elapsed = sampling->usual_usec ? now - sampling->usual_usec : 0;
+
+    cgroup_sample_parts(service->cgroup, next,
+                        CGROUP_PART_USUAL | (with_dear ? CGROUP_PART_DEAR : 0));
+    take_oom_kills(sampling, next);
+    take_rates(sampling, &before, next, elapsed);
+    sampling->is_quiet = elapsed && is_same(next, &before);
+    sampling->is_limited = elapsed && is_at_limit(next, &before);
+    if (elapsed)
+        faults_compare(service, &before, next);
+    if (with_dear) {
+        bool was_full = sampling->disk.is_full;
+        disk_sample(service);
+        if (sampling->disk.is_full && !was_full)
+            fault_count(service, FAULT_DISK, false);
+        sampling->dear_usec = now;
+    }
+    sampling->is_limited |= sampling->disk.is_full;
+    sampling->sample = *next;
+    sampling->cpu_use_then = next->cpu_usage_usec;
+    sampling->usual_usec = now;
+}
+
+/* Whether a turn with this number is the one of the slot's, of so many. */
+static bool is_turn(const struct sampler *sampler, const struct service *service, uint64_t turns)
+{
+    return (sampler->turn + service->slot) % turns == 0;
+}
+
+/* Reads what is worth reading. Returns whether anything but the CPU figure was read. */
+static bool sample_cgroup(struct service *service, uint64_t now)
+{
+    const struct sampler *sampler = service->engine->sampler;
+    struct sampling *sampling = &service->sampling;
+    struct cgroup_sample next = sampling->sample;
+    uint64_t before = next.cpu_usage_usec;
+    uint64_t elapsed = sampling->cpu_usec ? now - sampling->cpu_usec : 0;
+
+    cgroup_sample_parts(service->cgroup, &next, CGROUP_PART_CPU);
+    bool has_cpu = next.has & SLOT_HAS_CPU;
+    uint64_t used = next.cpu_usage_usec - sampling->cpu_use_then;
+    sampling->cpu_percent_milli = /* usec a second to 1/1000 percent */
+        rate32(next.cpu_usage_usec, before, elapsed) / 10;
+    sampling->cpu_usec = now;
+    bool is_dear = !sampling->dear_usec || is_turn(sampler, service, sampler->dear_turns);
+    if (has_cpu && !is_dear && sampling->usual_usec) {
+        bool is_idle = used == 0 && sampling->is_quiet;
+        if (is_idle || (used > 0 && used < LITTLE_USE_USEC &&
+                        !is_turn(sampler, service, sampler->little_turns))) {
+            sampling->sample.cpu_usage_usec = next.cpu_usage_usec;
+            if (is_idle)
+                sampling->sampled_usec = now;
+            return false;
+        }
+    }
+    read_rest(service, &next, is_dear, now);
+    sampling->sampled_usec = now;
+    return true;
 }
 
 static int compare_ifindex(const void *a, const void *b)
@@ -56,68 +162,234 @@ static int compare_ifindex(const void *a, const void *b)
     return (left->ifindex > right->ifindex) - (left->ifindex < right->ifindex);
 }
 
-static void sample_network(struct service *service, const struct network_counters *all,
-                           size_t count, uint64_t now)
+/* Returns whether the counters moved. */
+static bool sample_network(struct service *service, size_t known, uint64_t elapsed)
 {
+    const struct sampler *sampler = service->engine->sampler;
     const struct network_counters key = {.ifindex = service->network.ifindex};
-    uint64_t elapsed = service->counters.ifindex ? now - service->sampled_usec : 0;
+    struct network_counters *last = &service->sampling.counters;
 
     const struct network_counters *found =
-        all ? bsearch(&key, all, count, sizeof(*all), compare_ifindex) : NULL;
-    if (!found || !service->has_network) {
-        service->counters = (struct network_counters){0};
+        known && service->has_network
+            ? bsearch(&key, sampler->counters, known, sizeof(key), compare_ifindex)
+            : NULL;
+    if (!found) {
+        bool is_news = last->ifindex != 0;
+        *last = (struct network_counters){0};
+        return is_news;
+    }
+    elapsed = last->ifindex ? elapsed : 0;
+    service->sampling.net_receive_rate = rate(found->receive_bytes, last->receive_bytes, elapsed);
+    service->sampling.net_transmit_rate =
+        rate(found->transmit_bytes, last->transmit_bytes, elapsed);
+    bool is_news = memcmp(found, last, sizeof(*last)) != 0;
+    *last = *found;
+    return is_news;
+}
+
+static bool has_rates(const struct sampling *sampling)
+{
+    return sampling->cpu_percent_milli || sampling->cpu_throttled_rate || sampling->io_read_rate ||
+           sampling->io_write_rate || sampling->net_receive_rate || sampling->net_transmit_rate;
+}
+
+static void sample_service(struct service *service, size_t links_known, uint64_t now)
+{
+    struct sampling *sampling = &service->sampling;
+    uint64_t elapsed = sampling->cpu_usec ? now - sampling->cpu_usec : 0;
+    bool is_idle = !sample_cgroup(service, now) && sampling->sampled_usec == now;
+
+    if (is_idle) /* what was read last is a reading of now, in which nothing moved */
+        take_rates(sampling, &sampling->sample, &sampling->sample, 0);
+    bool is_news = sample_network(service, links_known, elapsed);
+    history_add(service, now);
+    if (is_idle && !is_news && sampling->is_settled) {
+        scoreboard_slot_confirm(service->engine->board, service->slot, now);
         return;
     }
-    service->net_receive_rate =
-        rate(found->receive_bytes, service->counters.receive_bytes, elapsed);
-    service->net_transmit_rate =
-        rate(found->transmit_bytes, service->counters.transmit_bytes, elapsed);
-    service->counters = *found;
+    service_publish(service);
+    sampling->is_settled = !has_rates(sampling);
 }
 
-static size_t count_links(const struct engine *engine)
+/* ---- all of them ---- */
+
+/* The counters of all links by one dump, in ascending order of ifindex; returns how many. */
+static size_t read_links(struct engine *engine)
 {
-    size_t count = 0;
+    struct sampler *sampler = engine->sampler;
+    size_t links = 0;
 
-    for (const struct service *s = engine->services; s; s = s->next_service)
-        count += s->has_network;
-    return count;
-}
-
-static void sample_all(struct engine *engine)
-{
-    uint64_t now = clock_boottime_usec();
-    size_t links = engine->network ? count_links(engine) : 0;
-    struct network_counters *counters = links ? calloc(links, sizeof(*counters)) : NULL;
-    ssize_t known = counters ? network_counters(engine->network, counters, links) : 0;
-
-    for (struct service *s = engine->services; s; s = s->next_service) {
-        if (!s->has_container || !s->cgroup)
-            continue;
-        sample_cgroup(s, now);
-        sample_network(s, counters, known > 0 ? (size_t)known : 0, now);
-        s->sampled_usec = now;
-        service_publish(s);
+    for (const struct service *s = sampler->services; s; s = s->next_sampled)
+        links += s->has_network;
+    if (links > sampler->counter_room) {
+        struct network_counters *grown =
+            realloc(sampler->counters, 2 * links * sizeof(*sampler->counters));
+        if (!grown)
+            return 0;
+        sampler->counters = grown;
+        sampler->counter_room = 2 * links;
     }
-    free(counters);
+    ssize_t known =
+        links ? network_counters(engine->network, sampler->counters, sampler->counter_room) : 0;
+    return known > 0 ? (size_t)known : 0;
+}
+
+static uint64_t clock_usec(clockid_t clock)
+{
+    struct timespec time;
+
+    clock_gettime(clock, &time);
+    return (uint64_t)time.tv_sec * USEC_PER_SEC + (uint64_t)time.tv_nsec / 1000;
+}
+
+static void sample_machine(struct engine *engine, uint64_t now)
+{
+    struct host_figures host = {
+        .sampled_boottime_usec = now,
+        .sampler_usec = engine->sampler->last_cost_usec,
+        .engine_cpu_usec = clock_usec(CLOCK_PROCESS_CPUTIME_ID),
+        .starts = engine->starts,
+        .failures = engine->failures,
+        .wakes = engine->wakes,
+    };
+
+    machine_sample(engine->sampler->machine, &host);
+    scoreboard_host_write(engine->board, &host);
+}
+
+static void sample_services(struct engine *engine, uint64_t now)
+{
+    size_t links_known = read_links(engine);
+
+    for (struct service *s = engine->sampler->services; s; s = s->next_sampled)
+        if (s->has_container && s->cgroup)
+            sample_service(s, links_known, now);
+}
+
+/*
+ * One turn, in the order in which later steps need earlier ones: whoever adds to what a slot or a
+ * history shows (traffic) fills service->sampling before sample_services() writes it.
+ */
+static void (*const turn_steps[])(struct engine *engine, uint64_t now) = {
+    sample_machine,
+    traffic_sample,
+    sample_services,
+    history_turn,
+};
+
+static void turn(struct engine *engine)
+{
+    struct sampler *sampler = engine->sampler;
+    uint64_t before = clock_usec(CLOCK_THREAD_CPUTIME_ID);
+    uint64_t now = clock_boottime_usec();
+
+    sampler->turn++;
+    for (size_t i = 0; i < ARRAY_LENGTH(turn_steps); i++)
+        turn_steps[i](engine, now);
     scoreboard_heartbeat(engine->board, clock_boottime_usec());
+    sampler->last_cost_usec = clock_usec(CLOCK_THREAD_CPUTIME_ID) - before;
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct engine *engine = userdata;
+    uint64_t interval = engine->settings.sample_interval_usec;
+    uint64_t now = clock_boottime_usec();
 
-    (void)usec;
-    sample_all(engine);
-    sd_event_source_set_time_relative(source, engine->settings.sample_interval_usec);
+    turn(engine);
+    /* A turn each interval, however long one takes; missed ones are not made up for. */
+    usec = usec + interval > now ? usec + interval : now + interval;
+    sd_event_source_set_time(source, usec);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static uint64_t turns_of(uint64_t usec, uint64_t interval)
+{
+    return usec > interval ? usec / interval : 1;
 }
 
 int sampler_start(struct engine *engine, struct error *error)
 {
-    int r =
-        sd_event_add_time_relative(engine->loop, &engine->sample_timer, CLOCK_BOOTTIME,
-                                   engine->settings.sample_interval_usec, 1000, on_tick, engine);
+    uint64_t interval = engine->settings.sample_interval_usec;
+    struct sampler *sampler = calloc(1, sizeof(*sampler));
 
+    if (!sampler)
+        return error_sys(error, ENOMEM, "the sampler");
+    engine->sampler = sampler;
+    sampler->little_turns = turns_of(LITTLE_USE_EVERY, interval);
+    sampler->dear_turns = turns_of(DEAR_EVERY, interval);
+    int r = machine_open(&sampler->machine, error);
+    if (r < 0)
+        return r;
+    r = sd_event_add_time_relative(engine->loop, &sampler->timer, CLOCK_BOOTTIME, interval, 1000,
+                                   on_tick, engine);
     return r < 0 ? error_sys(error, -r, "start the sampler") : 0;
+}
+
+void sampler_close(struct engine *engine)
+{
+    struct sampler *sampler = steal_ptr(engine->sampler);
+
+    if (!sampler)
+        return;
+    sd_event_source_disable_unref(sampler->timer);
+    machine_close(sampler->machine);
+    free(sampler->counters);
+    free(sampler);
+}
+
+/* ---- runs ---- */
+
+struct service *sampler_services(struct engine *engine)
+{
+    return engine->sampler->services;
+}
+
+void sampler_begin_run(struct service *service)
+{
+    struct sampler *sampler = service->engine->sampler;
+
+    if (service->sampling.is_listed)
+        return;
+    service->sampling.is_listed = true;
+    service->next_sampled = sampler->services;
+    sampler->services = service;
+}
+
+bool sampler_look_back(struct service *service)
+{
+    struct sampling *sampling = &service->sampling;
+    struct cgroup_sample last = sampling->sample;
+
+    if (!service->cgroup)
+        return false;
+    cgroup_sample_parts(service->cgroup, &last, CGROUP_PART_CPU | CGROUP_PART_USUAL);
+    take_oom_kills(sampling, &last);
+    /* A run that ended before its first sample began with no fault at all. */
+    const struct cgroup_sample none = {.has = last.has};
+    faults_compare(service, sampling->usual_usec ? &sampling->sample : &none, &last);
+    sampling->sample = last;
+    return (last.has & SLOT_HAS_OOM) && last.oom_kills > 0;
+}
+
+void sampler_end_run(struct service *service)
+{
+    struct sampling *sampling = &service->sampling;
+
+    disk_close(&sampling->disk);
+    memset(sampling, 0, offsetof(struct sampling, oom_kills_before));
+}
+
+void sampler_forget(struct service *service)
+{
+    struct sampler *sampler = service->engine->sampler;
+
+    disk_close(&service->sampling.disk);
+    for (struct service **link = sampler ? &sampler->services : NULL; link && *link;
+         link = &(*link)->next_sampled)
+        if (*link == service) {
+            *link = service->next_sampled;
+            break;
+        }
+    service->sampling.is_listed = false;
 }

@@ -11,10 +11,13 @@
 
 #include "common/cleanup.h"
 #include "supervisor/daemon/control_server.h"
+#include "supervisor/daemon/faults.h"
 #include "supervisor/daemon/ids.h"
 #include "supervisor/daemon/journal.h"
 #include "supervisor/daemon/listener.h"
 #include "supervisor/daemon/logread.h"
+#include "supervisor/daemon/sampler.h"
+#include "supervisor/daemon/traffic.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
 
@@ -86,13 +89,11 @@ void service_arm_timer(struct service *service, uint64_t usec, sd_event_time_han
 
 /* ---- the end of a run ---- */
 
-static void describe_end(struct service *service, char *text, size_t size)
+/* Returns whether a process of it was killed for lack of memory. */
+static bool describe_end(struct service *service, char *text, size_t size)
 {
-    struct cgroup_sample sample = {0};
+    bool is_oom = sampler_look_back(service);
 
-    if (service->cgroup)
-        cgroup_sample(service->cgroup, &sample);
-    bool is_oom = (sample.has & CGROUP_HAS_OOM) && sample.oom_kills > service->oom_kills_before;
     if (service->exit_signal)
         snprintf(text, size, "killed by signal %d (%s)%s", service->exit_signal,
                  sigabbrev_np(service->exit_signal) ? sigabbrev_np(service->exit_signal) : "?",
@@ -100,6 +101,7 @@ static void describe_end(struct service *service, char *text, size_t size)
     else
         snprintf(text, size, "exit status %d%s", service->exit_code,
                  is_oom ? ", after the OOM killer struck in it" : "");
+    return is_oom;
 }
 
 /* The last lines that it wrote, each cut to what a journal can take. */
@@ -203,7 +205,7 @@ static int launch(struct service *service, struct error *error)
     take_new_spec(service);
     service->run++;
     service->next = NEXT_BY_POLICY;
-    service->is_killed = service->is_limited = false;
+    service->is_killed = false;
     service->next_start_usec = 0;
     service_set_state(service, CONTAINER_STARTING);
     int r = ensure_listener(service, error);
@@ -214,6 +216,8 @@ static int launch(struct service *service, struct error *error)
     service->message[0] = '\0';
     service->started_usec = clock_boottime_usec();
     service->started_realtime_usec = clock_realtime_usec();
+    service->engine->starts++;
+    sampler_begin_run(service);
     service_set_state(service, CONTAINER_RUNNING);
     service_note(service, "started, pid %d", service->container.pid);
     return 0;
@@ -224,6 +228,7 @@ static void launch_failed(struct service *service, const struct error *error)
     const struct restart_end end = {.is_failure = true, .ran_usec = 0};
 
     service->ended = service->run;
+    service->engine->failures++;
     snprintf(service->message, sizeof(service->message), "%.175s", error->message);
     service_warn(service, "start failed: %s", error->message);
     if (service->log)
@@ -248,14 +253,16 @@ static void finish_run(struct service *service)
         .ran_usec = clock_boottime_usec() - service->started_usec,
     };
 
-    describe_end(service, text, sizeof(text));
+    bool is_oom = describe_end(service, text, sizeof(text));
     service_teardown(service);
     service->ended = service->run;
-    service->is_limited = false;
     bool is_trouble = end.is_failure && service->next == NEXT_BY_POLICY;
     _cleanup_json_ json_t *exit = exit_object(service, is_trouble);
     service_note_event(service, is_trouble ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, NULL, exit,
                        "ended: %s", text);
+    engine->failures += is_trouble;
+    if (is_trouble && !is_oom) /* that is a fault of its own, and the better reason */
+        fault_count(service, FAULT_CRASH, true);
     switch (service->next) {
     case NEXT_REMOVED:
         service_free(service);
@@ -552,14 +559,17 @@ void service_free(struct service *service)
             break;
         }
     control_service_gone(engine->control, service);
+    sampler_forget(service);
     service_cancel_timer(service);
     service->pid_source = sd_event_source_disable_unref(service->pid_source);
     if (service->listen_fd >= 0)
         listener_remove(service->listen_path);
     close_fd(&service->listen_fd);
     logfile_close(service->log);
+    traffic_forget(service);
     if (service->slot != UINT32_MAX) {
         scoreboard_slot_write(engine->board, service->slot, &open_slot);
+        scoreboard_history_clear(engine->board, service->slot);
         engine->slots_taken[service->slot] = 0;
     }
     spec_reference_drop(service->new_reference);

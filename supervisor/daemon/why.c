@@ -139,11 +139,11 @@ static struct why_request request_of(const struct service *service, enum why_kin
         .cpu_limit_milli = service->spec->cpu_limit_milli
                                ? service->spec->cpu_limit_milli
                                : service->engine->settings.default_cpu_milli,
-        .memory_bytes = service->sample.memory_bytes,
+        .memory_bytes = service->sampling.sample.memory_bytes,
     };
 
-    if (service->sample.has & CGROUP_HAS_MEMORY_LIMIT)
-        request.memory_limit_bytes = service->sample.memory_limit_bytes;
+    if (service->sampling.sample.has & SLOT_HAS_MEMORY_LIMIT)
+        request.memory_limit_bytes = service->sampling.sample.memory_limit_bytes;
     snprintf(request.name, sizeof(request.name), "%s/%s", service->tenant, service->spec->name);
     return request;
 }

@@ -17,6 +17,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "supervisor/daemon/why_internal.h"
+#include "supervisor/runtime/cgroup_internal.h"
 
 #define LOOK_USEC 200000
 /* In between, the tasks' states are looked at: a task that waits for a disk now and then is seen.
@@ -49,12 +50,15 @@ static void close_all_but(int *fds, size_t count)
     close_range(from, ~0U, 0);
 }
 
-static void close_others(const struct process_list *list, int fd)
+static void close_others(const struct process_list *list, const struct cgroup *cgroup, int fd)
 {
-    int keep[PROCESSES_MAX + 1];
+    int keep[PROCESSES_MAX + CGROUP_HIERARCHIES_MAX + 1];
     size_t count = 0;
 
     keep[count++] = fd;
+    for (size_t i = 0; i < cgroup->count && i < CGROUP_HIERARCHIES_MAX; i++)
+        if (cgroup->directories[i] >= 0)
+            keep[count++] = cgroup->directories[i];
     for (size_t i = 0; i < list->count; i++)
         keep[count++] = list->processes[i].directory;
     close_all_but(keep, count);
@@ -87,6 +91,8 @@ static void look(struct why_view *view)
     }
     if (looks == 1)
         sleep_usec(LOOK_USEC);
+    /* Those born in the meantime began with nothing: what they did is what they have. */
+    process_list_open(view->request->cgroup, &view->processes);
     view->elapsed_usec = clock_boottime_usec() - start;
     process_list_now(&view->processes, view->request->id_base, view->elapsed_usec);
     if (view->request->kind == WHY_REASONS) {
@@ -208,7 +214,7 @@ void why_helper(const struct why_request *request, int fd)
     int r = process_list_open(request->cgroup, &view.processes);
     if (r == 0 && request->kind == WHY_REASONS)
         r = cgroup_stats_read(request->cgroup, &view.stats, NULL);
-    close_others(&view.processes, fd);
+    close_others(&view.processes, request->cgroup, fd);
     if (r == 0) {
         look(&view);
         r = send_answer(&view, fd);

@@ -142,6 +142,22 @@ static const struct open_file *file_of(const struct file_list *files, pid_t pid)
     return NULL;
 }
 
+/* The file of another process may be that of a child, which the writer's figures hold too. */
+static void say_writer(const struct why_view *view, const struct process *writer, json_t *sentences)
+{
+    const struct open_file *file = file_of(&view->files, writer->pid);
+    const struct open_file *other = !file && view->files.count ? view->files.files : NULL;
+    char size[16], more[WHY_FILE_PATH_MAX + 64] = "";
+
+    if (file)
+        snprintf(more, sizeof(more), " into %s", file->path);
+    else if (other)
+        snprintf(more, sizeof(more), "; written most is %s (by pid %d)", other->path,
+                 (int)other->pid);
+    say(sentences, "%s (pid %d) wrote %sB/s%s.", writer->name, (int)writer->pid,
+        format_size(writer->write_rate, size, sizeof(size)), more);
+}
+
 static void say_disk_users(const struct why_view *view, json_t *sentences)
 {
     const struct process *writer = largest(&view->processes, by_writes);
@@ -151,12 +167,8 @@ static void say_disk_users(const struct why_view *view, json_t *sentences)
     uint64_t least = is_busy ? 1 : RATE_BYTES;
     char size[16];
 
-    if (writer && writer->write_rate >= least) {
-        const struct open_file *file = file_of(&view->files, writer->pid);
-        say(sentences, "%s (pid %d) wrote %sB/s%s%.300s.", writer->name, (int)writer->pid,
-            format_size(writer->write_rate, size, sizeof(size)), file ? " into " : "",
-            file ? file->path : "");
-    }
+    if (writer && writer->write_rate >= least)
+        say_writer(view, writer, sentences);
     if (reader && reader->read_rate >= least)
         say(sentences, "%s (pid %d) read %sB/s from disk.", reader->name, (int)reader->pid,
             format_size(reader->read_rate, size, sizeof(size)));

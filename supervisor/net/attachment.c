@@ -247,6 +247,10 @@ static void count_link(const struct link *link, void *data)
         .ifindex = link->index,
         .receive_bytes = link->transmit_bytes,
         .transmit_bytes = link->receive_bytes,
+        .receive_packets = link->transmit_packets,
+        .transmit_packets = link->receive_packets,
+        .receive_drops = link->transmit_drops,
+        .transmit_drops = link->receive_drops,
     };
 }
 

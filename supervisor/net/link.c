@@ -202,6 +202,10 @@ static int parse_link(struct nlmsghdr *message, struct link *link)
         nla_memcpy(&stats, parts[IFLA_STATS64], sizeof(stats));
         link->receive_bytes = stats.rx_bytes;
         link->transmit_bytes = stats.tx_bytes;
+        link->receive_packets = stats.rx_packets;
+        link->transmit_packets = stats.tx_packets;
+        link->receive_drops = stats.rx_dropped;
+        link->transmit_drops = stats.tx_dropped;
     }
     return 0;
 }

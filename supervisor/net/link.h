@@ -19,6 +19,8 @@ struct link {
     char name[IF_NAMESIZE];
     char kind[16]; /* "bridge", "veth"; "" for hardware and lo */
     uint64_t receive_bytes, transmit_bytes;
+    uint64_t receive_packets, transmit_packets;
+    uint64_t receive_drops, transmit_drops;
 };
 
 /* A bridge with a fixed hardware address, no spanning tree, no multicast snooping; down. */

@@ -53,6 +53,8 @@ struct network_attachment {
 struct network_counters {
     int ifindex;
     uint64_t receive_bytes, transmit_bytes;
+    uint64_t receive_packets, transmit_packets;
+    uint64_t receive_drops, transmit_drops;
 };
 
 /*

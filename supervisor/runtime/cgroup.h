@@ -20,6 +20,7 @@
 #include <sys/types.h>
 
 #include "common/error.h"
+#include "common/scoreboard.h"
 
 enum cgroup_mode {
     CGROUP_V1 = 1,
@@ -145,31 +146,32 @@ struct cgroup_resources {
     size_t device_count;
 };
 
-/* Figures of a sample; `has` says which are known (CGROUP_HAS_*). */
-enum {
-    CGROUP_HAS_CPU = 1 << 0,
-    CGROUP_HAS_MEMORY = 1 << 1,
-    CGROUP_HAS_MEMORY_LIMIT = 1 << 2, /* clear also when the limit is "none" */
-    CGROUP_HAS_MEMORY_PEAK = 1 << 3,
-    CGROUP_HAS_TASKS = 1 << 4,
-    CGROUP_HAS_TASKS_LIMIT = 1 << 5,
-    CGROUP_HAS_IO = 1 << 6,
-    CGROUP_HAS_OOM = 1 << 7,
-    CGROUP_HAS_THROTTLED = 1 << 8,
+/*
+ * Figures of a sample, named and told apart as the scoreboard does (SLOT_HAS_*). A limit that is
+ * "none" is not known either.
+ */
+struct cgroup_sample {
+    uint64_t has;
+    uint64_t cpu_usage_usec;
+    uint64_t cpu_user_usec, cpu_system_usec;
+    uint64_t cpu_periods, cpu_throttled_periods, cpu_throttled_usec;
+    uint64_t memory_bytes, memory_limit_bytes, memory_peak_bytes;
+    uint64_t memory_anon_bytes, memory_file_bytes, memory_kernel_bytes;
+    uint64_t swap_bytes, swap_limit_bytes;
+    uint64_t memory_limit_hits, oom_kills;
+    uint64_t page_faults, major_page_faults;
+    uint64_t tasks, tasks_limit, tasks_limit_hits;
+    uint64_t io_read_bytes, io_write_bytes, io_read_ops, io_write_ops, io_wait_usec;
+    struct slot_device devices[SLOT_DEVICES]; /* the busiest, in the order of their numbers */
+    struct pressure_figures pressure[PRESSURE_COUNT];
 };
 
-struct cgroup_sample {
-    uint32_t has;
-    uint64_t cpu_usage_usec;
-    uint64_t cpu_throttled_usec;
-    uint64_t memory_bytes;
-    uint64_t memory_limit_bytes;
-    uint64_t memory_peak_bytes;
-    uint64_t tasks;
-    uint64_t tasks_limit;
-    uint64_t io_read_bytes;
-    uint64_t io_write_bytes;
-    uint64_t oom_kills;
+/* Parts of a sample, by how often they are worth their price. */
+enum cgroup_part {
+    CGROUP_PART_CPU = 1 << 0,   /* one file: cpu_usage_usec */
+    CGROUP_PART_USUAL = 1 << 1, /* some ten small files */
+    CGROUP_PART_DEAR = 1 << 2,  /* memory.stat; limits, which seldom change */
+    CGROUP_PART_ALL = CGROUP_PART_CPU | CGROUP_PART_USUAL | CGROUP_PART_DEAR,
 };
 
 /*
@@ -278,11 +280,6 @@ void cgroup_entry_close(struct cgroup_entry *entry);
 
 /* Freezes or thaws and waits, at most timeout_ms, until it is so (-ETIMEDOUT). */
 int cgroup_freeze(struct cgroup *cgroup, bool freeze, int timeout_ms, struct error *error);
-/*
- * 1 when the group is frozen (a container that is paused; nothing that enters it would run), 0 when
- * not or where nothing can freeze, or a negative errno.
- */
-int cgroup_is_frozen(const struct cgroup *cgroup);
 /* SIGKILL to every task of the group and its children, frozen ones too. Does not wait. */
 int cgroup_kill(struct cgroup *cgroup, struct error *error);
 /* Another signal to every task. */
@@ -293,10 +290,14 @@ bool cgroup_is_populated(const struct cgroup *cgroup);
 ssize_t cgroup_pids(const struct cgroup *cgroup, pid_t *pids, size_t max);
 
 /*
- * Reads the figures from descriptors opened once and kept, one read a file. What a kernel lacks is
- * absent from sample->has.
+ * Reads parts of a sample anew, from descriptors opened once and kept, one read a file, and leaves
+ * the other parts as they are. What a kernel lacks is absent from sample->has.
  */
+void cgroup_sample_parts(struct cgroup *cgroup, struct cgroup_sample *sample, unsigned parts);
+/* All parts of a new sample. */
 void cgroup_sample(struct cgroup *cgroup, struct cgroup_sample *sample);
+/* The text of one file of pressure, a group's or the machine's; false: it is none. */
+bool cgroup_text_pressure(const char *text, struct pressure_figures *pressure);
 
 /*
  * Removes a group that has neither tasks nor child groups, which need not be killed then. 0, or a

@@ -13,6 +13,7 @@
  *     cgroup_delegate.c  handing a v2 group to the container's own root
  *     cgroup_tasks.c   their tasks: list, freeze, signal, kill, destroy
  *     cgroup_sample.c  figures, read from descriptors that stay open
+ *     cgroup_figures.c figures out of the text of their files
  *     cgroup_v1.c, cgroup_v2.c   what differs between the versions, as a table of functions each
  *     cgroup_unified.c files of v2 that a config names itself
  *     cgroup_stats.c, cgroup_oom.c   what "events" tells
@@ -31,7 +32,7 @@
 #define CGROUP_HIERARCHIES_MAX CGROUP_ENTRY_MAX /* the kernel has 15 controllers */
 #define CGROUP_CONTROLLERS     14               /* bits of enum cgroup_controller */
 #define CGROUP_FILE_MAX        16384
-#define CGROUP_FIGURES_MAX     24
+#define CGROUP_FIGURES_MAX     24 /* files */
 #define CGROUP_PLACE_MAX       PATH_MAX
 #define CGROUP_DEPTH_MAX       128 /* of child groups looked into for tasks, two descriptors each */
 
@@ -49,18 +50,39 @@ enum cgroup_limit {
     LIMIT_COUNT,
 };
 
+struct cgroup_figure;
+
+/* What one turn of reading gathers: the devices of several files. */
+#define CGROUP_DEVICES_MAX 32
+#define CGROUP_NOT_READ    UINT64_MAX
+
+struct cgroup_reading {
+    struct cgroup_sample *sample;
+    /* v1 counts both together. CGROUP_NOT_READ on v2, and in a turn that does not read them. */
+    uint64_t memory_and_swap_bytes, memory_and_swap_limit_bytes;
+    uint64_t memory_and_swap_hits; /* 0 there */
+    struct slot_device devices[CGROUP_DEVICES_MAX];
+    size_t device_count;
+    uint64_t has; /* SLOT_HAS_* of what was found */
+};
+
+typedef void cgroup_parse(const struct cgroup_figure *figure, const char *text,
+                          struct cgroup_reading *reading);
+
 /*
- * Where a figure stands: the whole file is one number, or lines and words "key number",
- * "key=number" hold it, and then all of them are added up (one for each block device). Figures of
- * one file stand next to each other in the tables, for the file is read once.
+ * Where a figure stands: the whole file is one number, or a line "key number" holds it, or a
+ * function takes the text apart. Figures of one file stand next to each other in the tables, for
+ * the file is read once; the part is the first one's.
  */
 struct cgroup_figure {
     const char *file;
-    const char *key;  /* NULL: the whole file */
-    uint32_t has;     /* CGROUP_HAS_* */
-    size_t offset;    /* of the uint64_t in struct cgroup_sample */
-    uint64_t divisor; /* 0: 1 */
-    bool is_zero_if_absent;
+    const char *key;     /* NULL: the whole file */
+    cgroup_parse *parse; /* NULL: a number */
+    uint64_t has;        /* SLOT_HAS_* */
+    size_t offset;       /* of the uint64_t in struct cgroup_reading, or struct cgroup_sample */
+    bool is_in_reading;
+    enum cgroup_part part;
+    uint64_t divisor, factor; /* 0: 1 */
 };
 
 /* Controllers that a v2 group has only once it is limited: each costs a little at every creation.
@@ -115,6 +137,7 @@ struct cgroup_driver {
  * end. */
 struct cgroup_open_figure {
     int fd;
+    uint64_t has; /* of all its figures */
     const struct cgroup_figure *figure, *end;
 };
 
@@ -201,6 +224,22 @@ int cgroup_file_set_number(int directory, const char *key, const char *file, int
 size_t cgroup_text_sum(const char *text, const char *key, uint64_t *sum);
 /* A text that is one number, with or without a line feed, or "max" (UINT64_MAX). */
 int cgroup_text_number(const char *text, uint64_t *value);
+
+/* ---- cgroup_figures.c ---- */
+
+cgroup_parse cgroup_parse_pressure;   /* "some avg10=0.00 avg60=0.00 avg300=0.00 total=0" */
+cgroup_parse cgroup_parse_io_stat;    /* "8:0 rbytes=1 wbytes=2 rios=3 wios=4 ..." */
+cgroup_parse cgroup_parse_blkio;      /* "8:0 Read 1"; offset: of read in struct slot_device */
+cgroup_parse cgroup_parse_blkio_wait; /* the same in nanoseconds, read and written together */
+
+/*
+ * Takes the figures of one file out of its text; figure is the first of its file in the table that
+ * ends at end. What the file does not have is no longer known.
+ */
+void cgroup_figures_parse(const struct cgroup_figure *figure, const struct cgroup_figure *end,
+                          const char *text, struct cgroup_reading *reading);
+/* What can be told only when all files of a turn are read: devices and their sums, v1's swap. */
+void cgroup_figures_finish(struct cgroup_reading *reading);
 
 /* ---- cgroup_v2.c ---- */
 

@@ -196,15 +196,6 @@ int cgroup_freeze(struct cgroup *cgroup, bool freeze, int timeout_ms, struct err
     return error_sys(error, -r, "%s cgroup %s", what, cgroup->path);
 }
 
-int cgroup_is_frozen(const struct cgroup *cgroup)
-{
-    const struct cgroup_driver *driver = cgroup->driver;
-    int home = driver->home[__builtin_ctz(CGROUP_FREEZER)];
-
-    int directory = home < 0 ? -1 : cgroup_directory(cgroup, (size_t)home);
-    return directory < 0 ? 0 : driver->hierarchies[home].ops->is_frozen(directory);
-}
-
 static bool send_signal(pid_t pid, void *context)
 {
     kill(pid, *(int *)context); /* ESRCH: it ended meanwhile */

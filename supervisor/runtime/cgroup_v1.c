@@ -326,22 +326,50 @@ static int is_frozen(int directory)
 
 /* ---- figures ---- */
 
-#define FIGURE(member) .offset = offsetof(struct cgroup_sample, member)
+#define FIGURE(member, bit) .has = SLOT_HAS_##bit, .offset = offsetof(struct cgroup_sample, member)
+#define USUAL               .part = CGROUP_PART_USUAL
+#define DEAR                .part = CGROUP_PART_DEAR
+
+/* A blkio file tells one field of each device. */
+#define DEVICES(member, bit)                                                                       \
+    .parse = cgroup_parse_blkio, .has = SLOT_HAS_##bit,                                            \
+    .offset = offsetof(struct slot_device, member), USUAL
 
 static const struct cgroup_figure figures[] = {
-    {"cpuacct.usage", NULL, CGROUP_HAS_CPU, FIGURE(cpu_usage_usec), .divisor = 1000},
-    {"cpu.stat", "throttled_time", CGROUP_HAS_THROTTLED, FIGURE(cpu_throttled_usec),
-     .divisor = 1000},
-    {"memory.usage_in_bytes", NULL, CGROUP_HAS_MEMORY, FIGURE(memory_bytes)},
-    {"memory.limit_in_bytes", NULL, CGROUP_HAS_MEMORY_LIMIT, FIGURE(memory_limit_bytes)},
-    {"memory.max_usage_in_bytes", NULL, CGROUP_HAS_MEMORY_PEAK, FIGURE(memory_peak_bytes)},
-    {"memory.oom_control", "oom_kill", CGROUP_HAS_OOM, FIGURE(oom_kills)},
-    {"pids.current", NULL, CGROUP_HAS_TASKS, FIGURE(tasks)},
-    {"pids.max", NULL, CGROUP_HAS_TASKS_LIMIT, FIGURE(tasks_limit)},
-    {"blkio.throttle.io_service_bytes_recursive", "Read", CGROUP_HAS_IO, FIGURE(io_read_bytes),
-     .is_zero_if_absent = true},
-    {"blkio.throttle.io_service_bytes_recursive", "Write", CGROUP_HAS_IO, FIGURE(io_write_bytes),
-     .is_zero_if_absent = true},
+    {"cpuacct.usage", NULL, FIGURE(cpu_usage_usec, CPU), .divisor = 1000, .part = CGROUP_PART_CPU},
+    /* In USER_HZ, which is 100 on every architecture of ours. */
+    {"cpuacct.stat", "user", FIGURE(cpu_user_usec, CPU_SPLIT), .factor = 10000, USUAL},
+    {"cpuacct.stat", "system", FIGURE(cpu_system_usec, CPU_SPLIT), .factor = 10000},
+    {"cpu.stat", "nr_periods", FIGURE(cpu_periods, CPU_THROTTLE), USUAL},
+    {"cpu.stat", "nr_throttled", FIGURE(cpu_throttled_periods, CPU_THROTTLE)},
+    {"cpu.stat", "throttled_time", FIGURE(cpu_throttled_usec, CPU_THROTTLE), .divisor = 1000},
+    {"memory.usage_in_bytes", NULL, FIGURE(memory_bytes, MEMORY), USUAL},
+    {"memory.limit_in_bytes", NULL, FIGURE(memory_limit_bytes, MEMORY_LIMIT), DEAR},
+    {"memory.max_usage_in_bytes", NULL, FIGURE(memory_peak_bytes, MEMORY_PEAK), USUAL},
+    {"memory.memsw.usage_in_bytes", NULL, .has = SLOT_HAS_SWAP, .is_in_reading = true,
+     .offset = offsetof(struct cgroup_reading, memory_and_swap_bytes), USUAL},
+    {"memory.memsw.limit_in_bytes", NULL, .has = SLOT_HAS_SWAP_LIMIT, .is_in_reading = true,
+     .offset = offsetof(struct cgroup_reading, memory_and_swap_limit_bytes), DEAR},
+    {"memory.failcnt", NULL, FIGURE(memory_limit_hits, MEMORY_HITS), USUAL},
+    /* Which of the two limits fails first is not said where they are the same. */
+    {"memory.memsw.failcnt", NULL, .has = SLOT_HAS_MEMORY_HITS, .is_in_reading = true,
+     .offset = offsetof(struct cgroup_reading, memory_and_swap_hits), USUAL},
+    {"memory.oom_control", "oom_kill", FIGURE(oom_kills, OOM), USUAL},
+    {"memory.stat", "total_rss", FIGURE(memory_anon_bytes, MEMORY_DETAIL), DEAR},
+    {"memory.stat", "total_cache", FIGURE(memory_file_bytes, MEMORY_DETAIL)},
+    {"memory.stat", "total_pgfault", FIGURE(page_faults, FAULTS)},
+    {"memory.stat", "total_pgmajfault", FIGURE(major_page_faults, FAULTS)},
+    {"memory.kmem.usage_in_bytes", NULL, FIGURE(memory_kernel_bytes, MEMORY_KERNEL), DEAR},
+    {"pids.current", NULL, FIGURE(tasks, TASKS), USUAL},
+    {"pids.max", NULL, FIGURE(tasks_limit, TASKS_LIMIT), DEAR},
+    {"pids.events", "max", FIGURE(tasks_limit_hits, TASKS_HITS), USUAL},
+    {"blkio.throttle.io_service_bytes_recursive", NULL, DEVICES(read_bytes, IO)},
+    {"blkio.throttle.io_serviced_recursive", NULL, DEVICES(read_ops, IO_OPS)},
+    /* Kernels with CFQ (before 5.0), and those with BFQ and its debugging counters. */
+    {"blkio.io_wait_time_recursive", NULL, .parse = cgroup_parse_blkio_wait,
+     .has = SLOT_HAS_IO_WAIT, USUAL},
+    {"blkio.bfq.io_wait_time_recursive", NULL, .parse = cgroup_parse_blkio_wait,
+     .has = SLOT_HAS_IO_WAIT, USUAL},
 };
 
 const struct cgroup_ops cgroup_v1_ops = {

@@ -267,19 +267,40 @@ static int is_frozen(int directory)
 
 /* ---- figures ---- */
 
-#define FIGURE(member) .offset = offsetof(struct cgroup_sample, member)
+#define FIGURE(member, bit) .has = SLOT_HAS_##bit, .offset = offsetof(struct cgroup_sample, member)
+#define USUAL               .part = CGROUP_PART_USUAL
+#define DEAR                .part = CGROUP_PART_DEAR
+
+#define PRESSURE(kind)                                                                             \
+    .parse = cgroup_parse_pressure, .has = SLOT_HAS_PSI_##kind,                                    \
+    .offset = offsetof(struct cgroup_sample, pressure[PRESSURE_##kind]), USUAL
 
 static const struct cgroup_figure figures[] = {
-    {"cpu.stat", "usage_usec", CGROUP_HAS_CPU, FIGURE(cpu_usage_usec)},
-    {"cpu.stat", "throttled_usec", CGROUP_HAS_THROTTLED, FIGURE(cpu_throttled_usec)},
-    {"memory.current", NULL, CGROUP_HAS_MEMORY, FIGURE(memory_bytes)},
-    {"memory.max", NULL, CGROUP_HAS_MEMORY_LIMIT, FIGURE(memory_limit_bytes)},
-    {"memory.peak", NULL, CGROUP_HAS_MEMORY_PEAK, FIGURE(memory_peak_bytes)},
-    {"memory.events", "oom_kill", CGROUP_HAS_OOM, FIGURE(oom_kills)},
-    {"pids.current", NULL, CGROUP_HAS_TASKS, FIGURE(tasks)},
-    {"pids.max", NULL, CGROUP_HAS_TASKS_LIMIT, FIGURE(tasks_limit)},
-    {"io.stat", "rbytes", CGROUP_HAS_IO, FIGURE(io_read_bytes), .is_zero_if_absent = true},
-    {"io.stat", "wbytes", CGROUP_HAS_IO, FIGURE(io_write_bytes), .is_zero_if_absent = true},
+    {"cpu.stat", "usage_usec", FIGURE(cpu_usage_usec, CPU), .part = CGROUP_PART_CPU},
+    {"cpu.stat", "user_usec", FIGURE(cpu_user_usec, CPU_SPLIT)},
+    {"cpu.stat", "system_usec", FIGURE(cpu_system_usec, CPU_SPLIT)},
+    {"cpu.stat", "nr_periods", FIGURE(cpu_periods, CPU_THROTTLE)},
+    {"cpu.stat", "nr_throttled", FIGURE(cpu_throttled_periods, CPU_THROTTLE)},
+    {"cpu.stat", "throttled_usec", FIGURE(cpu_throttled_usec, CPU_THROTTLE)},
+    {"memory.current", NULL, FIGURE(memory_bytes, MEMORY), USUAL},
+    {"memory.max", NULL, FIGURE(memory_limit_bytes, MEMORY_LIMIT), DEAR},
+    {"memory.peak", NULL, FIGURE(memory_peak_bytes, MEMORY_PEAK), USUAL},
+    {"memory.swap.current", NULL, FIGURE(swap_bytes, SWAP), USUAL},
+    {"memory.swap.max", NULL, FIGURE(swap_limit_bytes, SWAP_LIMIT), DEAR},
+    {"memory.events", "max", FIGURE(memory_limit_hits, MEMORY_HITS), USUAL},
+    {"memory.events", "oom_kill", FIGURE(oom_kills, OOM)},
+    {"memory.stat", "anon", FIGURE(memory_anon_bytes, MEMORY_DETAIL), DEAR},
+    {"memory.stat", "file", FIGURE(memory_file_bytes, MEMORY_DETAIL)},
+    {"memory.stat", "kernel", FIGURE(memory_kernel_bytes, MEMORY_KERNEL)},
+    {"memory.stat", "pgfault", FIGURE(page_faults, FAULTS)},
+    {"memory.stat", "pgmajfault", FIGURE(major_page_faults, FAULTS)},
+    {"pids.current", NULL, FIGURE(tasks, TASKS), USUAL},
+    {"pids.max", NULL, FIGURE(tasks_limit, TASKS_LIMIT), DEAR},
+    {"pids.events", "max", FIGURE(tasks_limit_hits, TASKS_HITS), USUAL},
+    {"io.stat", NULL, .parse = cgroup_parse_io_stat, .has = SLOT_HAS_IO | SLOT_HAS_IO_OPS, USUAL},
+    {"cpu.pressure", NULL, PRESSURE(CPU)},
+    {"memory.pressure", NULL, PRESSURE(MEMORY)},
+    {"io.pressure", NULL, PRESSURE(IO)},
 };
 
 const struct cgroup_ops cgroup_v2_ops = {

@@ -24,14 +24,10 @@
 #define CONFIG_FILE_MAX (4 << 20)
 
 /*
- * Reads and parses the file `name` in a directory (AT_FDCWD is one), which must be a regular file;
- * symbolic links are followed. A key that is there twice is an error. The caller owns the result.
- * NULL: the error names the file, and the line and column of what is no JSON (in one with integers
- * above 2^63, each of them before it in the line counts two columns more).
+ * Parses a document; name is for messages. A key that is there twice is an error. The caller owns
+ * the result. NULL: the error names the document, and the line and column of what is no JSON (in
+ * one with integers above 2^63, each of them before it in the line counts two columns more).
  */
-json_t *config_load(int directory, const char *name, struct error *error);
-
-/* Parses a document that is in memory already; name is for messages. As config_load() else. */
 json_t *config_parse(const char *text, size_t length, const char *name, struct error *error);
 
 enum config_type {

@@ -123,6 +123,7 @@ static int fill_plan(const struct container_request *request, struct plan *plan,
         .passed_count = request->passed_count,
         .console_fd = request->console_fd,
         .start_listener = request->start_listener,
+        .timeout_ms = CONTAINER_CREATE_TIMEOUT_MS,
         .mount_namespace_fd = -1,
     };
     if (request->passed_count > PLAN_PASSED_MAX)

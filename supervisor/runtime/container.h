@@ -115,6 +115,7 @@ struct exec_request {
     size_t passed_count;
     int console_fd; /* as in struct container_request */
     bool wants_terminal;
+    bool waits_for_resume; /* however long the container is paused; else that is a timeout */
 };
 
 /*

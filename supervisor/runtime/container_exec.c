@@ -53,6 +53,7 @@ static int fill_plan(const struct exec_request *request, struct plan *plan, stru
         .passed_count = request->passed_count,
         .console_fd = request->console_fd,
         .start_listener = -1,
+        .timeout_ms = request->waits_for_resume ? -1 : CONTAINER_CREATE_TIMEOUT_MS,
     };
     if (request->passed_count > PLAN_PASSED_MAX)
         return error_set(error, E2BIG, "at most %d descriptors can be passed", PLAN_PASSED_MAX);
@@ -73,7 +74,7 @@ static int wait_until_executed(struct container *container, const struct plan *p
     int r = container_tell(container);
 
     if (r == 0)
-        r = container_next_report(container, plan, CONTAINER_CREATE_TIMEOUT_MS, &report);
+        r = container_next_report(container, plan, plan->timeout_ms, &report);
     if (r < 0)
         return error_sys(error, -r, "exec %s", plan->process->args[0]);
     return r == 0 ? 0 : plan_explain(plan, &report, error);

@@ -40,14 +40,15 @@ void container_warn(struct container *container, const char *text)
              used ? "\n" : "", text);
 }
 
-/* One message with the descriptor that may come along; the length, 0 at the end, or -errno. */
+/* One message with the descriptor that may come along; the length, 0 at the end, or -errno. What a
+ * hook said ends with a zero byte afterwards. */
 static ssize_t receive(int socket_fd, struct plan_report *report, int *fd)
 {
     union {
         char bytes[CMSG_SPACE(sizeof(int))];
         struct cmsghdr align;
     } control;
-    struct iovec part = {.iov_base = report, .iov_len = sizeof(*report)};
+    struct iovec part = {.iov_base = report, .iov_len = sizeof(*report) - 1};
     struct msghdr header = {
         .msg_iov = &part,
         .msg_iovlen = 1,
@@ -62,6 +63,8 @@ static ssize_t receive(int socket_fd, struct plan_report *report, int *fd)
     const struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
     if (rights && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS)
         memcpy(fd, CMSG_DATA(rights), sizeof(*fd));
+    if ((size_t)length >= PLAN_REPORT_SIZE)
+        ((char *)report)[length] = '\0';
     return length;
 }
 
@@ -125,7 +128,7 @@ int container_next_report(struct container *container, const struct plan *plan, 
             continue;
         if (length == 0 || length == -ECONNRESET)
             return 0;
-        if (length != sizeof(*report))
+        if (length < (ssize_t)PLAN_REPORT_SIZE)
             return length < 0 ? (int)length : -EPROTO;
         if (take_report(container, plan, report, &fd))
             return 1;
@@ -158,7 +161,7 @@ static int adopt_sibling(struct plan *plan, struct container *container, struct 
     struct plan_report report;
     pid_t joiner = container->pid;
 
-    int r = container_next_report(container, plan, CONTAINER_CREATE_TIMEOUT_MS, &report);
+    int r = container_next_report(container, plan, plan->timeout_ms, &report);
     if (r == 0)
         return container_explain_death(container, "join the namespaces", error);
     if (r < 0)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,12 +14,8 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "common/clock.h"
+#include "supervisor/runtime/hook_process.h"
 #include "supervisor/sys/clone.h"
-
-#define STDERR_KEPT 512   /* of what a failing hook says, for the message */
-#define STDERR_READ 1024  /* at once */
-#define PIPE_HOLDS  65536 /* pipe(7) */
 
 json_t *state_json(const struct config *config, const char *id, const char *status, pid_t pid)
 {
@@ -34,16 +29,32 @@ json_t *state_json(const struct config *config, const char *id, const char *stat
     return state;
 }
 
+/* ---- what a hook said ---- */
+
+const char *hook_text(char *said)
+{
+    size_t length = strlen(said);
+
+    while (length && (said[length - 1] == '\n' || said[length - 1] == '\r'))
+        said[--length] = '\0';
+    while ((*said & 0xc0) == 0x80)
+        said++;
+    json_t *text = json_string(said);
+    for (char *c = said; *c; c++) {
+        if (*c == '\n' || *c == '\t')
+            *c = ' ';
+        else if ((unsigned char)*c < ' ' || *c == 0x7f || (!text && *c & 0x80))
+            *c = '?';
+    }
+    json_decref(text);
+    return said;
+}
+
 /* ---- one hook ---- */
 
 struct running_hook {
-    const struct config_hook *hook;
-    pid_t pid;
-    int pidfd;
-    int stderr_fd;  /* our end of the pipe; -1: closed */
+    struct hook_process process;
     int failure_fd; /* our end of the pipe that says why it was not executed */
-    char said[STDERR_KEPT + 1];
-    size_t said_length;
 };
 
 /* The descriptors may be 0 to 2 themselves, if the runtime was started without those: they are
@@ -84,87 +95,17 @@ static int start(struct running_hook *running, int state_fd, struct error *error
 {
     _cleanup_close_ int stderr_end = -1, failure_end = -1;
 
-    int r = make_pipe(&running->stderr_fd, &stderr_end, 0);
+    int r = make_pipe(&running->process.stderr_fd, &stderr_end, 0);
     if (r == 0)
         r = make_pipe(&running->failure_fd, &failure_end, O_NONBLOCK);
     if (r < 0)
         return error_sys(error, -r, "make a pipe");
     lseek(state_fd, 0, SEEK_SET);
-    running->pid = clone_process(CLONE_PIDFD, -1, &running->pidfd);
-    if (running->pid == 0)
-        execute(running->hook, state_fd, stderr_end, failure_end);
-    return running->pid < 0 ? error_sys(error, -running->pid, "fork") : 0;
-}
-
-/* Keeps the last of what it says, and passes all of it on to our own stderr. */
-static void read_stderr(struct running_hook *running)
-{
-    char buffer[STDERR_READ];
-
-    ssize_t length = read(running->stderr_fd, buffer, sizeof(buffer));
-    if (length < 0 && errno == EINTR)
-        return;
-    if (length <= 0) {
-        close_fd(&running->stderr_fd);
-        return;
-    }
-    size_t size = (size_t)length, kept = size < STDERR_KEPT ? size : STDERR_KEPT;
-    size_t old =
-        running->said_length < STDERR_KEPT - kept ? running->said_length : STDERR_KEPT - kept;
-    memmove(running->said, running->said + running->said_length - old, old);
-    memcpy(running->said + old, buffer + size - kept, kept);
-    running->said_length = old + kept;
-    running->said[running->said_length] = '\0';
-    if (write(STDERR_FILENO, buffer, size) < 0)
-        return;
-}
-
-/* What the hook left in the pipe, and no more: a process that it left behind may go on writing. */
-static void drain_stderr(struct running_hook *running)
-{
-    for (int i = 0; i < PIPE_HOLDS / STDERR_READ && running->stderr_fd >= 0; i++) {
-        struct pollfd ready = {.fd = running->stderr_fd, .events = POLLIN};
-        if (poll(&ready, 1, 0) <= 0)
-            return;
-        read_stderr(running);
-    }
-}
-
-/* Until it ends, whoever else still holds its stderr; false when its time is over. */
-static bool wait_for_end(struct running_hook *running)
-{
-    int64_t timeout_ms =
-        running->hook->timeout_s < INT32_MAX / 1000 ? running->hook->timeout_s * 1000 : INT32_MAX;
-    int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
-
-    for (;;) {
-        struct pollfd ready[] = {{.fd = running->pidfd, .events = POLLIN},
-                                 {.fd = running->stderr_fd, .events = POLLIN}};
-        int64_t left = running->hook->timeout_s ? deadline_ms - clock_monotonic_ms() : -1;
-        if (running->hook->timeout_s && left <= 0)
-            return false;
-        int r = poll(ready, 2, (int)left);
-        if (r > 0 && ready[0].revents) {
-            drain_stderr(running);
-            return true;
-        }
-        if (r > 0 && ready[1].revents)
-            read_stderr(running);
-    }
-}
-
-/* Logs are UTF-8, and may drop a message that is not: the rest of a character that was cut in two
- * is left out, and in what is in no such encoding every byte beyond ASCII becomes a '?'. */
-static const char *make_text(char *said)
-{
-    while ((*said & 0xc0) == 0x80)
-        said++;
-    json_t *text = json_string(said);
-    for (char *c = said; *c && !text; c++)
-        if (*c & 0x80)
-            *c = '?';
-    json_decref(text);
-    return said;
+    struct hook_process *process = &running->process;
+    process->pid = clone_process(CLONE_PIDFD, -1, &process->pidfd);
+    if (process->pid == 0)
+        execute(process->hook, state_fd, stderr_end, failure_end);
+    return process->pid < 0 ? error_sys(error, -process->pid, "fork") : 0;
 }
 
 static int explain(struct running_hook *running, int status, struct error *error)
@@ -173,9 +114,7 @@ static int explain(struct running_hook *running, int status, struct error *error
 
     if (read(running->failure_fd, &errnum, sizeof(errnum)) == sizeof(errnum))
         return error_set(error, ECANCELED, "it could not be executed: %s", strerror(errnum));
-    while (running->said_length && running->said[running->said_length - 1] == '\n')
-        running->said[--running->said_length] = '\0';
-    const char *said = make_text(running->said), *colon = *said ? ": " : "";
+    const char *said = hook_text(running->process.said), *colon = *said ? ": " : "";
     if (WIFSIGNALED(status))
         return error_set(error, ECANCELED, "killed by signal %d (%s)%s%s", WTERMSIG(status),
                          strsignal(WTERMSIG(status)), colon, said);
@@ -185,30 +124,33 @@ static int explain(struct running_hook *running, int status, struct error *error
 /* What became of it; it is gone afterwards. */
 static int finish(struct running_hook *running, struct error *error)
 {
+    const struct hook_process *process = &running->process;
     int status = 0;
-    bool is_in_time = wait_for_end(running);
+    bool is_in_time = hook_process_wait(&running->process);
 
     if (!is_in_time)
-        kill(running->pid, SIGKILL);
-    while (waitpid(running->pid, &status, 0) < 0)
+        kill(process->pid, SIGKILL);
+    while (waitpid(process->pid, &status, 0) < 0)
         if (errno != EINTR)
             return error_sys(error, errno, "wait for it");
     if (!is_in_time)
         return error_set(error, ETIMEDOUT, "took longer than its timeout of %lld s",
-                         (long long)running->hook->timeout_s);
+                         (long long)process->hook->timeout_s);
     return status ? explain(running, status, error) : 0;
 }
 
 static int run_one(const struct config_hook *hook, int state_fd, struct error *error)
 {
     struct running_hook running = {
-        .hook = hook, .pid = -1, .pidfd = -1, .stderr_fd = -1, .failure_fd = -1};
+        .process = {.hook = hook, .pid = -1, .pidfd = -1, .stderr_fd = -1},
+        .failure_fd = -1,
+    };
 
     int r = start(&running, state_fd, error);
     if (r == 0)
         r = finish(&running, error);
-    close_fd(&running.pidfd);
-    close_fd(&running.stderr_fd);
+    close_fd(&running.process.pidfd);
+    close_fd(&running.process.stderr_fd);
     close_fd(&running.failure_fd);
     return r;
 }

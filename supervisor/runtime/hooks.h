@@ -5,7 +5,7 @@
 /*
  * Hooks of an OCI config (config.md, "POSIX-platform Hooks") that run in the runtime's own
  * namespaces: prestart, createRuntime, poststart, poststop. Those that run in the container's are
- * part of its first process's life (init.c).
+ * part of its first process's life (init_hooks.c).
  */
 
 #include <sys/types.h>
@@ -19,6 +19,14 @@
  * memory.
  */
 json_t *state_json(const struct config *config, const char *id, const char *status, pid_t pid);
+
+/*
+ * Makes what a hook said, of which perhaps only the end is there, fit for a message of one line:
+ * the rest of a character that was cut in two and line ends at the end are left out, others are
+ * blanks, and control characters, or in what is not UTF-8 (logs may drop a message that is not)
+ * every byte beyond ASCII, become '?'. Changes said and returns where the text begins in it.
+ */
+const char *hook_text(char *said);
 
 /*
  * Runs the hooks of a kind one after the other, each with the state on its standard input, within

@@ -62,7 +62,7 @@ void init_report(const struct plan *plan, uint32_t step, int r, uint32_t index, 
         .is_warning = is_warning,
     };
 
-    init_report_fd(plan->status_fd, &message, sizeof(message), -1);
+    init_report_fd(plan->status_fd, &message, PLAN_REPORT_SIZE, -1);
 }
 
 void init_check(const struct plan *plan, uint32_t step, int r, uint32_t index)

@@ -56,7 +56,7 @@ static int send_master(const struct plan *plan, int master)
 
     if (plan->console_fd >= 0)
         return init_report_fd(plan->console_fd, name, sizeof(name) - 1, master);
-    return init_report_fd(plan->status_fd, &report, sizeof(report), master);
+    return init_report_fd(plan->status_fd, &report, PLAN_REPORT_SIZE, master);
 }
 
 int init_open_terminal(struct plan *plan)

@@ -24,6 +24,7 @@
 #include "common/error.h"
 #include "supervisor/runtime/cgroup.h"
 #include "supervisor/runtime/config.h"
+#include "supervisor/runtime/hook_process.h"
 #include "supervisor/runtime/seccomp.h"
 
 #define PLAN_PASSED_MAX  64
@@ -92,6 +93,7 @@ struct plan {
     int passed[PLAN_PASSED_MAX]; /* become descriptors 3, 4 ... */
     size_t passed_count;
     int console_fd;      /* where the terminal's master goes; -1: over status_fd, or no terminal */
+    int timeout_ms;      /* for a step of the new process; -1: none */
     int start_listener;  /* -1: the word to start comes over status_fd */
     int notify_fd;       /* a connected socket for the seccomp listener; -1: none */
     int notify_state_fd; /* a memfd: what is sent along with the listener */
@@ -159,7 +161,11 @@ struct plan_report {
     uint32_t index;
     int32_t errnum;
     uint32_t is_warning;
+    char said[HOOK_SAID_MAX + 1]; /* of STEP_HOOK: the end of what it said, as it said it */
 };
+
+/* A report is sent without what is behind the text. */
+#define PLAN_REPORT_SIZE offsetof(struct plan_report, said)
 
 /*
  * The fields above `proc_fd` that say what is wanted are filled in by the caller before; the rest

@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "common/cleanup.h"
+#include "supervisor/runtime/hooks.h"
 #include "supervisor/runtime/plan.h"
 
 static const char *const step_names[STEP_COUNT] = {
@@ -22,10 +24,6 @@ static const char *const step_names[STEP_COUNT] = {
     [STEP_HOSTNAME] = "set the host name",
     [STEP_KEYRING] = "make a session keyring",
     [STEP_PERSONALITY] = "linux.personality: set it",
-    [STEP_MEMORY_POLICY] = "linux.memoryPolicy: set it",
-    [STEP_SCHEDULER] = "process.scheduler: set it",
-    [STEP_IO_PRIORITY] = "process.ioPriority: set it",
-    [STEP_AFFINITY] = "process.execCPUAffinity: set it",
     [STEP_DESCRIPTORS] = "arrange the descriptors",
     [STEP_SESSION] = "make a session",
     [STEP_USER] = "become the user of process.user",
@@ -55,6 +53,7 @@ static int explain_hook(const struct plan *plan, const struct plan_report *repor
 {
     unsigned kind = report->index >> 16, index = report->index & 0xffff;
     int status = -report->errnum;
+    char said[sizeof(report->said)];
 
     if (kind >= HOOK_KINDS || index >= plan->config->hooks[kind].count)
         return error_set(error, EPROTO, "a hook failed");
@@ -68,11 +67,39 @@ static int explain_hook(const struct plan *plan, const struct plan_report *repor
     if (report->errnum > 0)
         return error_sys(error, report->errnum, "hooks.%s[%u] %s: it could not be executed", name,
                          index, path);
+    strcpy(said, report->said);
+    const char *text = hook_text(said), *colon = *text ? ": " : "";
     if (WIFSIGNALED(status))
-        return error_set(error, ECANCELED, "hooks.%s[%u] %s: killed by signal %d (%s)", name, index,
-                         path, WTERMSIG(status), strsignal(WTERMSIG(status)));
-    return error_set(error, ECANCELED, "hooks.%s[%u] %s: exit status %d", name, index, path,
-                     WEXITSTATUS(status));
+        return error_set(error, ECANCELED, "hooks.%s[%u] %s: killed by signal %d (%s)%s%s", name,
+                         index, path, WTERMSIG(status), strsignal(WTERMSIG(status)), colon, text);
+    return error_set(error, ECANCELED, "hooks.%s[%u] %s: exit status %d%s%s", name, index, path,
+                     WEXITSTATUS(status), colon, text);
+}
+
+/* What the kernel refuses as a whole: the value is shown as the config has it. */
+static int explain_use(const struct plan *plan, uint32_t step, int errnum, struct error *error)
+{
+    static const struct {
+        uint32_t step;
+        bool is_of_linux;
+        const char *key;
+    } uses[] = {
+        {STEP_MEMORY_POLICY, true, "memoryPolicy"},
+        {STEP_SCHEDULER, false, "scheduler"},
+        {STEP_IO_PRIORITY, false, "ioPriority"},
+        {STEP_AFFINITY, false, "execCPUAffinity"},
+    };
+    size_t i = 0;
+
+    while (i + 1 < ARRAY_LENGTH(uses) && uses[i].step != step)
+        i++;
+    const json_t *object = uses[i].is_of_linux ? json_object_get(plan->config->json, "linux")
+                           : plan->process     ? plan->process->json
+                                               : NULL;
+    _cleanup_free_ char *value =
+        json_dumps(json_object_get(object, uses[i].key), JSON_COMPACT | JSON_ENCODE_ANY);
+    return error_sys(error, errnum, "%s.%s: set %.400s", uses[i].is_of_linux ? "linux" : "process",
+                     uses[i].key, value ? value : "it");
 }
 
 static int explain_process(const struct plan *plan, const struct plan_report *report, int errnum,
@@ -120,6 +147,11 @@ int plan_explain(const struct plan *plan, const struct plan_report *report, stru
         return plan_explain_mounts(plan, report, error);
     case STEP_HOOK:
         return explain_hook(plan, report, error);
+    case STEP_MEMORY_POLICY:
+    case STEP_SCHEDULER:
+    case STEP_IO_PRIORITY:
+    case STEP_AFFINITY:
+        return explain_use(plan, report->step, errnum, error);
     case STEP_TERMINAL:
         return error_sys(error, errnum,
                          "process.terminal: open a terminal in the devpts at /dev/pts of the "

@@ -109,6 +109,8 @@ static int remove_directory(int fd, int store_fd, const char *name)
         return 0;
     for (size_t i = 0; i < ARRAY_LENGTH(seldom); i++)
         unlinkat(fd, seldom[i], 0);
+    unlinkat(fd, STORE_NOTIFY "/" STORE_NOTIFY_SOCKET, 0);
+    unlinkat(fd, STORE_NOTIFY, AT_REMOVEDIR);
     return unlinkat(store_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 

@@ -10,6 +10,7 @@
  *                         without the lock
  *             config.json the config as it was when the container was created
  *             start.sock  the created container waits at this socket to be started
+ *             notify/     is mounted in the container, if it has somebody to notify (sd_notify(3))
  *     ROOT/.NAME          not containers: caches, and containers that are just being made
  *
  * A container's directory appears under its name at once, locked and with its state in it: until
@@ -28,10 +29,12 @@
 #include "common/error.h"
 #include "common/identity.h"
 
-#define STORE_ID_MAX       NAME_MAX /* it is the name of a directory */
-#define STORE_STATE_MAX    (1u << 20)
-#define STORE_CONFIG_MAX   (16u << 20)
-#define STORE_START_SOCKET "start.sock"
+#define STORE_ID_MAX        NAME_MAX /* it is the name of a directory */
+#define STORE_STATE_MAX     (1u << 20)
+#define STORE_CONFIG_MAX    (16u << 20)
+#define STORE_START_SOCKET  "start.sock"
+#define STORE_NOTIFY        "notify"
+#define STORE_NOTIFY_SOCKET "notify.sock"
 
 struct store {
     int fd;

@@ -88,7 +88,7 @@ class UnixServer:
         self.listener = socket.socket(socket.AF_UNIX, kind)
         self.listener.bind(str(path))
         os.chmod(path, 0o666)
-        self.listener.listen(8)
+        self.listener.listen(32)
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
 

@@ -74,7 +74,7 @@ def test_every_action_reaches_the_supervisor(serve, control, mpm):
                               "action": action, "state": "stopped"}
         assert control.requests[-1] == {
             "version": 1, "verb": action, "tenant": "alpha", "service": "web", "wait_ms": 10000,
-            "actor": {"user": "", "ip": "127.0.0.1"}}
+            "actor": {"program": "mod_container", "user": "", "ip": "127.0.0.1"}}
         assert (f"container-admin: user=- ip=127.0.0.1 action={action} target=alpha/web result=ok"
                 in httpd.log())
 
@@ -104,7 +104,7 @@ def test_json_body_wait_and_address_forms(serve, control):
 
 @pytest.mark.parametrize("code,status", [
     ("bad-request", 400), ("forbidden", 403), ("not-found", 404), ("conflict", 409),
-    ("too-large", 413), ("failed", 500), ("busy", 503), ("wrong-version", 505)])
+    ("too-large", 502), ("failed", 500), ("busy", 503), ("wrong-version", 502)])
 def test_a_refusal_keeps_its_code(serve, control, code, status):
     control.answer = refuse(code)
     httpd = serve()
@@ -122,10 +122,111 @@ def test_what_takes_longer_is_accepted(serve, control):
     assert reply.json["ok"] is True and reply.json["done"] is False
 
 
-def test_broken_supervisors(serve, control):
+def test_what_is_not_there_yet_is_accepted(serve, control):
+    """With wait 0 the supervisor answers at once, and tells a state on the way."""
     httpd = serve()
+    for action, state, status in (("start", "starting", 202), ("start", "running", 200),
+                                  ("stop", "stopping", 202), ("stop", "stopped", 200),
+                                  ("restart", "stopping", 202), ("pause", "paused", 200)):
+        control.answer = lambda request, state=state: {"version": 1, "ok": True, "state": state,
+                                                       "changed": True}
+        reply = httpd.post(TARGET, f"action={action}&wait=0")
+        assert reply.status == status and reply.json["done"] is (status == 200), (action, state)
+        assert reply.json["state"] == state
+
+
+def test_a_verb_that_has_nothing_to_do_is_done(serve, control):
+    control.answer = lambda request: {"version": 1, "ok": True, "state": "running", "changed": False}
+    reply = serve().post(TARGET, "action=start")
+    assert reply.status == 200 and reply.json["changed"] is False
+
+
+def test_kill_takes_a_signal(serve, control):
+    httpd = serve()
+    assert httpd.post(TARGET, "action=kill&signal=SIGUSR1").status == 200
+    assert control.requests[-1]["signal"] == "SIGUSR1"
+    assert httpd.post(TARGET, '{"action": "kill", "signal": "HUP"}', "application/json").status == 200
+    assert control.requests[-1]["signal"] == "HUP"
+
+
+def services(**answers):
+    """Answers `list` with these services of alpha, in two pages, and an action with theirs."""
+    names = sorted(answers)
+    half = len(names) // 2
+
+    def answer(request):
+        if request["verb"] != "list":
+            told = answers[request["service"]]
+            return {"version": 1, "ok": "code" not in told, **told}
+        assert request["tenant"] == "alpha"
+        page = names[:half] if "after" not in request else names[half:]
+        told = {"version": 1, "ok": True, "containers": [
+            {"tenant": "alpha", "service": name, "id": f"alpha-{name}-{n}", "state": "running", "pid": 1}
+            for name in page for n in (1, 2)]}
+        return told if "after" in request else {**told, "next": f"alpha/{names[half - 1]}"}
+
+    return answer
+
+
+def test_all_services_of_a_tenant(serve, control):
+    httpd = serve()
+    up = {"state": "running", "changed": True}
+    control.answer = services(web=up, db={**up, "changed": False}, cron=up)
+    reply = httpd.post("/container-status/alpha", "action=restart&wait=3")
+    assert reply.status == 200, reply.text
+    assert reply.json["ok"] and reply.json["done"] and reply.json["changed"]
+    assert {one["service"]: one["status"] for one in reply.json["services"]} == \
+        {"cron": 200, "db": 200, "web": 200}
+    sent = [request for request in control.requests if request["verb"] == "restart"]
+    assert sorted(request["service"] for request in sent) == ["cron", "db", "web"]
+    assert all(0 < request["wait_ms"] <= 3000 for request in sent)
+    assert "action=restart target=alpha result=ok" in httpd.log()
+    control.answer = services(web=up, db={**up, "state": "starting"})
+    assert httpd.post("/container-status/alpha", "action=restart&wait=0").status == 202
+    control.answer = services(web=up, db={"code": "conflict", "message": "it is stopped"}, cron=up)
+    reply = httpd.post("/container-status/alpha", "action=pause")
+    assert reply.status == 409 and reply.json["ok"] is False
+    assert reply.json["message"] == "db: it is stopped"
+    assert [one["ok"] for one in reply.json["services"]] == [True, False, True]
+    control.answer = lambda request: {"version": 1, "ok": True, "containers": []}
+    reply = httpd.post("/container-status/nobody", "action=stop")
+    assert reply.status == 404 and reply.json["code"] == "not-found"
+    many = {f"s{n:02}": up for n in range(40)}
+    control.answer = services(**many)
+    reply = httpd.post("/container-status/alpha", "action=start")
+    assert reply.status == 200 and [one["service"] for one in reply.json["services"]] == sorted(many)
+
+
+def test_one_client_may_not_call_too_often(serve, control):
+    httpd = serve("""
+LogLevel emerg
+<Location /container-status>
+    SetHandler container-status
+    ContainerStatus On
+    ContainerAdmin On
+    ContainerAdminLimit 3
+</Location>
+<Location /container-status/free>
+    ContainerAdminLimit off
+</Location>
+""", mpm="prefork")
+    replies = [httpd.post(TARGET, "action=stop") for _ in range(5)]
+    assert [reply.status for reply in replies] == [200, 200, 200, 429, 429]
+    assert replies[3].json["code"] == "too-many"
+    assert 0 < int(replies[3].headers["Retry-After"]) <= 20
+    assert len(control.requests) == 3
+    assert "result=too-many" in httpd.log()
+    assert httpd.get("/container-status").status == 200
+    assert httpd.request("OPTIONS", TARGET).status == 200
+    assert httpd.post("/container-status/free/web", "action=stop").status == 200
+
+
+def test_broken_supervisors(serve, control):
+    httpd = serve(LOCATION.replace("LogLevel emerg", ""))
     control.answer = lambda request: {"version": 9, "ok": True}
-    assert httpd.post(TARGET, "action=stop").status == 502
+    reply = httpd.post(TARGET, "action=stop")
+    assert reply.status == 502 and reply.json["code"] == "bad-answer"
+    assert "error log" in reply.json["message"] and "control version 9" in httpd.log()
     control.answer = lambda request: None
     assert httpd.post(TARGET, "action=stop").status == 502
     control.answer = lambda request: ["no object"]
@@ -151,6 +252,13 @@ def test_without_a_supervisor(serve):
     ("action=stop&wait=31", "application/x-www-form-urlencoded", 400),
     ("action=stop&wait=-1", "application/x-www-form-urlencoded", 400),
     ("action=stop&wait", "application/x-www-form-urlencoded", 400),
+    ("action=stop\nwait=1", "application/x-www-form-urlencoded", 400),
+    ("action=stop&signal=SIGHUP", "application/x-www-form-urlencoded", 400),
+    ("action=kill&signal=%00", "application/x-www-form-urlencoded", 400),
+    ("action=stop", "application/x-www-form-urlencoded; charset=latin1", 415),
+    ("action=stop", "application/x-www-form-urlencoded; boundary=x", 415),
+    ('{"action":"stop"}', "application/json; charset=utf-16", 415),
+    ('{"action":"stop","wait":"1"}', "application/json", 400),
     ("wait=1", "application/x-www-form-urlencoded", 400),
     ("action", "application/x-www-form-urlencoded", 400),
     ("", "application/x-www-form-urlencoded", 400),
@@ -188,9 +296,9 @@ def test_large_chunked_body_and_no_body(serve, control):
     assert control.requests == []
 
 
-@pytest.mark.parametrize("path", ["/container-status/alpha", "/container-status/alpha/web/x",
+@pytest.mark.parametrize("path", ["/container-status/alpha/web/x",
                                   "/container-status/Alpha/web", "/container-status/alpha/",
-                                  "/container-status//web", "/container-status/a..b/web",
+                                  "/container-status/a..b/web",
                                   "/container-status/-a/web", "/container-status/" + "a" * 64 + "/w",
                                   "/look-only/alpha/web", "/admin-only"])
 def test_addresses_that_name_no_service(serve, control, path):
@@ -202,10 +310,16 @@ def test_addresses_that_name_no_service(serve, control, path):
 def test_methods(serve, control):
     httpd = serve()
     for method in ("GET", "HEAD", "PUT", "DELETE", "PATCH"):
-        reply = httpd.request(method, TARGET)
+        reply = httpd.request(method, "/admin-only/alpha/web")
         assert reply.status == 405 and reply.headers["Allow"] == "POST, OPTIONS", method
-    options = httpd.request("OPTIONS", TARGET)
+    options = httpd.request("OPTIONS", "/admin-only/alpha/web")
     assert options.status == 200 and options.headers["Allow"] == "POST, OPTIONS"
+    for method in ("PUT", "DELETE", "PATCH", "BREW"):
+        reply = httpd.request(method, TARGET)
+        assert reply.status == 405, method
+        assert reply.headers["Allow"] == "GET, HEAD, POST, OPTIONS", method
+    options = httpd.request("OPTIONS", TARGET)
+    assert options.status == 200 and options.headers["Allow"] == "GET, HEAD, POST, OPTIONS"
     assert httpd.post(TARGET + "?action=stop", "action=stop").status == 400
     assert httpd.post("/container-status", "action=stop").status == 405
     assert control.requests == []
@@ -223,7 +337,9 @@ def test_a_page_of_another_site_cannot_act(serve, control):
     assert "result=cross-site" in httpd.log()
     for headers in ({"Origin": own}, {"Sec-Fetch-Site": "same-origin", "Origin": own},
                     {"Sec-Fetch-Site": "none"}):
-        assert httpd.post(TARGET, "action=stop", headers=headers).status == 200, headers
+        reply = httpd.post(TARGET, "action=stop", headers=headers)
+        assert reply.status == 403 and reply.json["code"] == "bad-token", headers
+    assert control.requests == []
 
 
 def test_access_rules_by_method_and_the_user_in_the_audit_line(serve, control, workplace):

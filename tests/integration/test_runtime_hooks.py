@@ -142,7 +142,7 @@ def failing(runtime, kind, end):
     where = "/tmp/after" if kind == "startContainer" else after
     bundle = with_hooks(runtime, **{kind: [broken, hook(f"echo >{where}")]})
     bundle.config["hooks"].setdefault("poststop", []).append(hook(f"echo poststop >>{runtime.path}/stopped"))
-    if end == "status" and kind not in INSIDE:
+    if end == "status":
         message += ": the reason"
     return bundle, f"hooks.{kind}[0] {path}: {message}"
 
@@ -178,6 +178,39 @@ def test_a_failure_at_the_start_stops_the_container(runtime, kind, end):
     assert not (bundle.rootfs / "tmp/done").exists() or kind == "poststart"
     runtime.delete(name)
     assert (runtime.path / "stopped").read_text() == "poststop\n" and cgroup_left(bundle) == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OF_CREATE + OF_START])
+def test_what_a_failing_hook_said_is_told_in_one_line_of_bounded_length(runtime, kind):
+    """Programs of an image may write anything: control characters of terminals, lines that look like ours."""
+    script = r"i=0; while [ $i -lt 3000 ]; do echo $i; i=$((i+1)); done >&2; printf 'a\nb\033[31mc\200\n\n' >&2; exit 3"
+    bundle = with_hooks(runtime, **{kind: [hook(script)]})
+    bundle.write()
+    log = runtime.path / "stderr"
+    with open(log, "wb") as file:
+        runtime.call("run", "-b", bundle.path, "x", stdout=None, stderr=file)
+    (level, message), = [line for line in runtime.log() if line[0] == "error"]
+    before = f"hooks.{kind}[0] /bin/sh: exit status 3: "
+    assert message.startswith(before) and message.endswith(" 2999 a b?[31mc?")
+    assert 500 < len(message) - len(before) <= 512 and message.isprintable()
+    assert b"\n0\n1\n2\n" in b"\n" + log.read_bytes(), "all of it is passed on"
+
+
+@pytest.mark.parametrize("kind", INSIDE)
+def test_a_hook_whose_stderr_nobody_reads_is_ended_in_time(runtime, kind):
+    bundle = with_hooks(runtime, **{kind: [hook("yes >&2", timeout=1)]})
+    bundle.write()
+    reader, writer = os.pipe()
+    begin = time.monotonic()
+    process = subprocess.Popen(runtime.command("run", "-b", bundle.path, "x"), stdin=subprocess.DEVNULL, stderr=writer)
+    os.close(writer)
+    messages = []
+    wait_for(lambda: messages.extend(runtime.log()) or messages, "the message", 15)
+    while os.read(reader, 65536):
+        pass
+    os.close(reader)
+    assert process.wait(20) == 1 and time.monotonic() - begin < 15
+    assert ("error", f"hooks.{kind}[0] /bin/sh: took longer than its timeout of 1 s") in messages
 
 
 @pytest.mark.parametrize("kind", OF_START)

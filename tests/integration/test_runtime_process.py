@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a container's process is and has: every clause of "process" (runtime-spec config.md), by the real program."""
+import json
 import os
 import resource
 
@@ -280,6 +281,24 @@ def test_scheduler(runtime, scheduler, seen):
 def test_io_priority(runtime, kind, priority, seen):
     bundle = with_process(runtime, "ionice", ioPriority={"class": kind, "priority": priority})
     assert runtime.out(bundle).strip() == seen
+
+
+@pytest.mark.parametrize("key, value", [
+    ("scheduler", {"policy": "SCHED_FIFO", "priority": 10}), ("ioPriority", {"class": "IOPRIO_CLASS_RT", "priority": 1}),
+])
+def test_what_root_of_a_user_namespace_may_not(runtime, key, value):
+    """The message has the key and the value, as the config has it."""
+    bundle = with_process(runtime, "true", **{key: value}).user_namespace()
+    shown = json.dumps(value, separators=(",", ":"))
+    bundle.write()
+    assert runtime.bad("run", "-b", bundle.path, "x") == f"process.{key}: set {shown}: Operation not permitted"
+
+
+@pytest.mark.parametrize("which", ["initial", "final"])
+def test_a_processor_that_is_not_there(runtime, which):
+    name = runtime.sleeper(with_process(runtime, "true", execCPUAffinity={which: "1000-1001"}))
+    message = runtime.bad("exec", name, "true")
+    assert message == f'exec failed: process.execCPUAffinity: set {{"{which}":"1000-1001"}}: Invalid argument'
 
 
 def test_cpu_affinity_is_that_of_an_exec_alone(runtime):

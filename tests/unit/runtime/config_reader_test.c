@@ -5,90 +5,34 @@
 
 #include <cmocka.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/cleanup.h"
 #include "common/control.h"
 #include "supervisor/runtime/config_reader.h"
 
-/* ---- files ---- */
+/* ---- documents ---- */
 
-struct place {
-    char path[32];
-    int fd;
-};
-
-static int enter(void **state)
+static void a_document_is_read(void **state)
 {
-    struct place *place = test_calloc(1, sizeof(*place));
-
-    strcpy(place->path, "/tmp/config-test-XXXXXX");
-    assert_non_null(mkdtemp(place->path));
-    place->fd = open(place->path, O_DIRECTORY | O_CLOEXEC);
-    assert_true(place->fd >= 0);
-    *state = place;
-    return 0;
-}
-
-static int leave(void **state)
-{
-    struct place *place = *state;
-
-    unlinkat(place->fd, "config.json", 0);
-    unlinkat(place->fd, "other", 0);
-    close(place->fd);
-    assert_int_equal(rmdir(place->path), 0);
-    test_free(place);
-    return 0;
-}
-
-static void put(const struct place *place, const char *name, const char *text, off_t size)
-{
-    _cleanup_close_ int fd =
-        openat(place->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-    if (size)
-        assert_int_equal(ftruncate(fd, size), 0);
-}
-
-static void expect_refusal(const struct place *place, const char *name, int errnum,
-                           const char *message)
-{
+    static const char text[] = "{\"a\": [1, \"x\"]}\n";
     struct error error = ERROR_INIT;
 
-    assert_null(config_load(place->fd, name, &error));
-    if (!strstr(error.message, message))
-        fail_msg("\"%s\" instead of \"%s\"", error.message, message);
-    assert_int_equal(error.code, errnum);
-}
-
-static void a_file_is_read(void **state)
-{
-    struct error error = ERROR_INIT;
-
-    put(*state, "other", "{\"a\": [1, \"x\"]}\n", 0);
-    assert_int_equal(symlinkat("other", ((struct place *)*state)->fd, "config.json"), 0);
-    _cleanup_json_ json_t *json = config_load(((struct place *)*state)->fd, "config.json", &error);
+    (void)state;
+    _cleanup_json_ json_t *json = config_parse(text, strlen(text), "config.json", &error);
     assert_non_null(json);
     assert_int_equal(json_array_size(json_object_get(json, "a")), 2);
 }
 
-static void a_file_that_is_none_is_refused(void **state)
+static void an_empty_document_is_refused(void **state)
 {
-    const struct place *place = *state;
+    struct error error = ERROR_INIT;
 
-    expect_refusal(place, "config.json", ENOENT, "open config.json: No such file");
-    expect_refusal(place, ".", EINVAL, ".: is not a regular file");
-    assert_int_equal(mkfifoat(place->fd, "other", 0600), 0);
-    expect_refusal(place, "other", EINVAL, "other: is not a regular file");
-    put(place, "config.json", "{}", CONFIG_FILE_MAX + 1);
-    expect_refusal(place, "config.json", EFBIG, "config.json: has 4194305 bytes; at most 4194304");
-    put(place, "config.json", "", 0);
-    expect_refusal(place, "config.json", EINVAL, "config.json: line 1, column 0: ");
+    (void)state;
+    assert_null(config_parse("", 0, "config.json", &error));
+    assert_string_equal(error.message,
+                        "config.json: line 1, column 0: '[' or '{' expected near end of file");
+    assert_int_equal(error.code, EINVAL);
 }
 
 static void the_place_of_a_mistake_is_told(void **state)
@@ -291,8 +235,8 @@ static void lists_of_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_file_is_read, enter, leave),
-        cmocka_unit_test_setup_teardown(a_file_that_is_none_is_refused, enter, leave),
+        cmocka_unit_test(a_document_is_read),
+        cmocka_unit_test(an_empty_document_is_refused),
         cmocka_unit_test(the_place_of_a_mistake_is_told),
         cmocka_unit_test(numbers_are_exact),
         cmocka_unit_test(types_are_checked),

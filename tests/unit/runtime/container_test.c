@@ -212,7 +212,8 @@ static void a_failed_creation_leaves_nothing_and_says_why(void **state)
         const char *more, *message;
     } rows[] = {
         {",'cwd':'/bin/sh'", "process.cwd: working directory /bin/sh: Not a directory"},
-        {",'scheduler':{'policy':'SCHED_DEADLINE'}", "process.scheduler: set it: Invalid argument"},
+        {",'scheduler':{'policy':'SCHED_DEADLINE'}",
+         "process.scheduler: set {\"policy\":\"SCHED_DEADLINE\"}: Invalid argument"},
         {",'terminal':true", "process.terminal: is true, so somebody must take the terminal: give "
                              "a console socket"},
     };
