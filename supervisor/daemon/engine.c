@@ -280,6 +280,13 @@ static int load_ids(struct engine *engine, struct error *error)
     return ids_load(engine->data_fd, &engine->ids, error);
 }
 
+static int open_oom_log(struct engine *engine, struct error *error)
+{
+    (void)error;
+    engine->oom_log = oom_log_open();
+    return 0;
+}
+
 static int open_control(struct engine *engine, struct error *error)
 {
     return control_server_open(engine, &engine->control, error);
@@ -293,9 +300,9 @@ static int open_tenants(struct engine *engine, struct error *error)
 int engine_open(struct engine *engine, const struct settings *settings, struct error *error)
 {
     static int (*const steps[])(struct engine *, struct error *) = {
-        raise_descriptor_limit, open_directories, take_lock,    open_loop,  leave_mount_namespace,
-        open_cgroups,           clean_leftovers,  load_ids,     open_board, traffic_watch_open,
-        open_network,           open_tenants,     open_control,
+        raise_descriptor_limit, open_directories, take_lock,    open_loop,    leave_mount_namespace,
+        open_cgroups,           clean_leftovers,  load_ids,     open_board,   traffic_watch_open,
+        open_network,           open_oom_log,     open_tenants, open_control,
     };
     int r = 0;
 
@@ -406,6 +413,7 @@ void engine_close(struct engine *engine)
 {
     control_server_close(steal_ptr(engine->control));
     why_close(engine);
+    oom_log_close(engine->oom_log);
     if (engine->board)
         kill_services(engine);
     tenants_close(engine->tenants);
