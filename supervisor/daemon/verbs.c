@@ -15,6 +15,7 @@
 #include "supervisor/daemon/inspect.h"
 #include "supervisor/daemon/journal.h"
 #include "supervisor/daemon/logread.h"
+#include "supervisor/daemon/mail.h"
 #include "supervisor/daemon/service.h"
 #include "supervisor/daemon/tenants.h"
 #include "supervisor/daemon/why.h"
@@ -354,6 +355,17 @@ static void verb_events(const struct request *request)
                                                      events, "next", next, "more", has_more));
 }
 
+static void verb_mails(const struct request *request)
+{
+    bool is_whole = connection_role(request->connection) == CONTROL_ROLE_ROOT;
+    uint64_t total;
+
+    json_t *mails = mail_list(request->engine, text_of(request, "tenant"),
+                              text_of(request, "service"), is_whole, &total);
+    connection_answer(request->connection, json_pack("{s:b, s:o, s:I}", "ok", 1, "mails", mails,
+                                                     "total", (json_int_t)total));
+}
+
 static void ask_why(const struct request *request, enum why_kind kind)
 {
     bool is_whole = connection_role(request->connection) == CONTROL_ROLE_ROOT;
@@ -412,6 +424,7 @@ static const struct {
     {"why", CONTROL_ROLE_WEB, MEMBER_TARGET, 0, verb_why, true},
     {"events", CONTROL_ROLE_WEB, 0, MEMBER_TENANT | MEMBER_SERVICE | MEMBER_CURSOR | MEMBER_TAIL,
      verb_events, true},
+    {"mails", CONTROL_ROLE_WEB, MEMBER_TENANT, MEMBER_SERVICE, verb_mails, true},
     {"apply", CONTROL_ROLE_ROOT, 0, 0, verb_apply, false},
 };
 
