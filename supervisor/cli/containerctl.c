@@ -41,6 +41,7 @@ static const struct verb {
     {"logs", "TENANT/SERVICE", "show what a service wrote to stdout and stderr", 1, 1, ctl_logs},
     {"events", "[TENANT[/SERVICE]]",
      "show what happened, who asked for it, and how processes ended", 0, 1, ctl_events},
+    {"mails", "TENANT[/SERVICE]", "show the last mails that a tenant's PHP sent", 1, 1, ctl_mails},
     {"processes", "TENANT/SERVICE", "list the processes of a service", 1, 1, ctl_processes},
     {"why", "TENANT/SERVICE", "tell what keeps a service waiting: tasks, processes, files, disks",
      1, 1, ctl_why},
@@ -74,7 +75,7 @@ static const struct option_row {
 } options[] = {
     {"all", 'a', NULL, "ps", "also those that are stopped or have exited"},
     {"quiet", 'q', NULL, "ps", "names only"},
-    {"no-trunc", OPTION_NO_TRUNC, NULL, "ps processes why", "do not shorten long cells"},
+    {"no-trunc", OPTION_NO_TRUNC, NULL, "ps processes why mails", "do not shorten long cells"},
     {"timeout", OPTION_TIMEOUT, "SEC", ACTIONS,
      "wait at most so long until it is done (30; at most 60)"},
     {"no-wait", OPTION_NO_WAIT, NULL, ACTIONS, "do not wait until it is done"},
