@@ -171,11 +171,15 @@ static int append_tmpfs(json_t *mounts, const struct mount_spec *mount, uint64_t
 static int append_bind(json_t *mounts, const struct placed_mount *placed)
 {
     const char *access = placed->mount->is_read_only ? "ro" : "rw";
-    const char *ids = placed->is_of_tenant ? NULL : "idmap";
+    const char *const options[] = {"bind",
+                                   "nosuid",
+                                   "nodev",
+                                   placed->is_of_tenant ? access : "idmap",
+                                   placed->is_of_tenant ? NULL : access,
+                                   NULL};
 
-    return append_mount(
-        mounts, placed->mount->target, "bind", placed->source,
-        json_build_strings((const char *const[]){"bind", "nosuid", "nodev", access, ids, NULL}));
+    return append_mount(mounts, placed->mount->target, "bind", placed->source,
+                        json_build_strings(options));
 }
 
 static int append_service_mounts(json_t *mounts, const struct service_spec *service,
