@@ -92,6 +92,7 @@ struct service {
     struct service *next_sampled;
 
     struct service_traffic *traffic; /* of the traffic board; NULL: never read */
+    struct mail_log *mail;           /* NULL: it has, or had, no x-mail-log */
 
     struct service_event events[SERVICE_EVENTS];
     unsigned event_count; /* ever; the ring holds the last SERVICE_EVENTS */

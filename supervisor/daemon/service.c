@@ -17,6 +17,7 @@
 #include "supervisor/daemon/journal.h"
 #include "supervisor/daemon/listener.h"
 #include "supervisor/daemon/logread.h"
+#include "supervisor/daemon/mail.h"
 #include "supervisor/daemon/sampler.h"
 #include "supervisor/daemon/traffic.h"
 
@@ -578,6 +579,7 @@ void service_free(struct service *service)
     close_fd(&service->listen_fd);
     logfile_close(service->log);
     traffic_forget(service);
+    mail_log_forget(service);
     if (service->slot != UINT32_MAX) {
         scoreboard_slot_write(engine->board, service->slot, &open_slot);
         scoreboard_history_clear(engine->board, service->slot);
