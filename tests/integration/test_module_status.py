@@ -154,7 +154,7 @@ def test_csv_has_a_cell_for_each_key_of_json(serve, board):
     row, = rows(httpd.get("/container-status?format=csv"))
     container, = httpd.get("/container-status?format=json").json["containers"]
     for key, value in container.items():
-        if isinstance(value, list):
+        if isinstance(value, list) or key.endswith("age_seconds"):
             continue
         same = row[key] == ("" if value is None else str(value))
         assert same or (isinstance(value, float) and float(row[key]) == value), (key, value, row[key])
