@@ -11,6 +11,7 @@
 
 #include "mod_container/admin.h"
 #include "mod_container/module.h"
+#include "mod_container/order.h"
 #include "mod_container/page_static.h"
 #include "mod_container/reply.h"
 #include "mod_container/scope.h"
@@ -277,22 +278,37 @@ static int show(request_rec *r, const char *tenant)
  */
 static int show_target(request_rec *r, const struct location_config *config, const char *target)
 {
+    if (target[0] == '-' && target[1] == '/')
+        return page_static_serve(r, target);
     if (strchr(target, '/'))
         return status_page_service(r, target);
     return name_is_valid(target) && status_scope_allows(config, target) ? show(r, target)
                                                                         : HTTP_NOT_FOUND;
 }
 
+/* Anything but GET and HEAD of what can be read below the Location. */
+static int change_target(request_rec *r, const struct location_config *config, const char *target)
+{
+    struct order order;
+    bool is_file = target[0] == '-' && target[1] == '/';
+
+    if (config->admin_on == 1 && !is_file)
+        return admin_handle(r);
+    if (!is_file &&
+        (order_begin(&order, target, NULL) < 0 || !status_scope_allows(config, order.tenant)))
+        return HTTP_NOT_FOUND;
+    return r->method_number == M_OPTIONS ? reply_options(r, ALLOWED_METHODS)
+                                         : reply_method_not_allowed(r, ALLOWED_METHODS);
+}
+
 static int route(request_rec *r, const struct location_config *config)
 {
     const char *target = admin_target_of(r->uri, config->base);
 
-    if (page_static_is_path(target))
-        return page_static_serve(r, target);
     if (*target && r->method_number == M_GET)
         return show_target(r, config, target);
     if (*target)
-        return config->admin_on == 1 ? admin_handle(r) : HTTP_NOT_FOUND;
+        return change_target(r, config, target);
     if (r->method_number == M_OPTIONS)
         return reply_options(r, ALLOWED_METHODS);
     if (r->method_number != M_GET)
