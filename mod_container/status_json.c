@@ -177,8 +177,7 @@ void status_json_board(struct out *out, request_rec *r, const struct overview *o
     supervisor_object(out, overview);
     host_object(out, overview);
     counts_object(out, overview);
-    key(out, ",", "scoreboard");
-    out_json(out, overview->selection.letters);
+    text_or_null(out, ",", "scoreboard", overview->selection.letters);
 }
 
 void status_render_json(request_rec *r, const struct overview *overview,
