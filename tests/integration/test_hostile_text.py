@@ -11,13 +11,13 @@ import io
 import json
 import re
 import socket
-import subprocess
 import urllib.parse
 
 import pytest
 
 from fake_supervisor import FakeSupervisor
-from private_httpd import BUILD, Board, ControlSocket, Httpd, Workplace
+from private_httpd import Board, ControlSocket, Httpd, Workplace
+from test_containerctl import ctl_on_terminal
 from test_traffic import Traffic
 
 HOSTILE = {
@@ -89,7 +89,7 @@ def said(data):
 
 
 def fill(board, data):
-    word = said(data)
+    word = said(data[:900])
     board.slot(0, tenant=word, service=word, id=word, image=word, message=word, state="failed", pid=7,
                address_ipv4=word, address_ipv6=word, endpoint_kind=1, endpoint_path=word)
     board.slot(1, tenant="alpha", service="web", id="alpha-web-1", image=word, message=word,
@@ -120,7 +120,7 @@ class Page(html.parser.HTMLParser):
         self.scripts += tag == "script"
         for name, value in attributes:
             if name.startswith("on") or name == "style" or (value or "").strip().lower().startswith(
-                    ("javascript:", "data:")):
+                    ("javascript:", "data:")) and name in ("href", "src", "action", "formaction"):
                 self.bad.append((tag, name, value))
 
 
@@ -397,9 +397,11 @@ def test_what_visitors_ask_for(serve, board, workplace, text):
 
 # ---- terminals, and the supervisor's own files ----
 
-def terminal_clean(data):
-    decoded = data.decode("utf-8", "strict")
-    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", decoded), decoded
+def shown_by(root, *arguments):
+    """What containerctl writes to a terminal, without the colours, which are its own."""
+    shown = ctl_on_terminal(root, *arguments, env={"NO_COLOR": "1"}).replace("\r\n", "\n")
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", shown), shown
+    return shown
 
 
 def test_containerctl_on_a_terminal(board, workplace, text):
@@ -410,18 +412,13 @@ def test_containerctl_on_a_terminal(board, workplace, text):
     fake = FakeSupervisor(workplace.path / "run" / "control.sock", {
         **{verb: answer for verb in verbs},
         "stop": lambda request: {"version": 1, "ok": False, "code": "conflict", "message": word}})
-    fake.members = None
     try:
         for arguments in (["ps", "-a"], ["ps", "-a", "-o", "wide"], ["ps", "-a", "--no-trunc"], ["ps", "-a", "-o", "json"],
                           ["ps", "-aq"], ["status"], ["processes", "alpha/web"], ["why", "alpha/web"],
                           ["events", "alpha/web"], ["logs", "alpha/web"], ["logs", "--timestamps", "alpha/web"],
                           ["inspect", "alpha/web"], ["inspect", "-o", "json", "alpha/web"], ["stop", "alpha/web"],
                           ["stop", word], [word], ["ps", f"--{word}"], ["kill", "-s", word, "alpha/web"]):
-            done = subprocess.run([BUILD / "containerctl", "--root", workplace.path, *arguments], capture_output=True,
-                                  timeout=30)
-            assert done.returncode in (0, 1, 2), (arguments, done)
-            terminal_clean(done.stdout)
-            terminal_clean(done.stderr)
+            assert shown_by(workplace.path, *arguments), arguments
     finally:
         fake.close()
 
@@ -438,7 +435,7 @@ def test_the_journal_and_the_log_of_the_supervisor(stack, text):
 services:
   web:
     image: host
-    command: [/usr/bin/python3, /srv/say, {json.dumps(line.decode('latin-1')[:200])}]
+    command: [/usr/bin/python3, /srv/say, {json.dumps(line.decode('latin-1')[:200].replace("$", "$$"))}]
     volumes: ["./say:/srv/say:ro"]
     stop_signal: SIGKILL
 """)
@@ -448,17 +445,15 @@ services:
     stack.wait_log(text[:1].decode("ascii", "replace") if 0x20 < text[0] < 0x7f else "")
     stack.ctl("restart", "alpha/web")
     stack.wait_state("running")
-    journal = (stack.path / "lib" / "events" / "events.jsonl").read_text("utf-8").splitlines()
+    journal = (stack.path / "lib" / "events" / "events.jsonl").read_bytes().split(b"\n")
+    assert journal.pop() == b""
     events = [json.loads(entry) for entry in journal]
     assert [event for event in events if event["event"].startswith("restart asked by") and event["actor"]["uid"] == 0]
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", stack.log()), stack.log()
     for entry in stack.log().splitlines():
         assert re.match(r"\d{4}-\d\d-\d\dT[0-9:.]+Z \w+: ", entry), entry
     for verb in ("inspect", "events", "processes", "why", "logs"):
-        done = subprocess.run([BUILD / "containerctl", "--root", stack.path, verb, "alpha/web"], capture_output=True,
-                              timeout=60)
-        assert done.returncode == 0, done.stderr
-        terminal_clean(done.stdout)
+        assert shown_by(stack.path, verb, "alpha/web"), verb
     httpd = stack.serve()
     check_page(httpd.get("/container-status/alpha/web"))
     check_page(httpd.get("/container-status/alpha/web?why"))
