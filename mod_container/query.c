@@ -117,7 +117,8 @@ static int take_state(struct status_query *query, const char *value, struct erro
 {
     const char *word = value;
 
-    for (;;) {
+    /* What a browser sends for a field of the page's form that says nothing. */
+    while (*value) {
         size_t length = strcspn(word, ",");
         if (add_state(query, word, length) < 0)
             return error_set(error, EINVAL,
@@ -128,13 +129,14 @@ static int take_state(struct status_query *query, const char *value, struct erro
             return 0;
         word += length + 1;
     }
+    return 0;
 }
 
 static int take_text(struct status_query *query, const char *value, struct error *error)
 {
-    if (!*value || strlen(value) > QUERY_TEXT_MAX)
+    if (strlen(value) > QUERY_TEXT_MAX)
         return error_set(error, EINVAL,
-                         "q=%.64s: write 1 to %d bytes of a tenant's, service's, container's or "
+                         "q=%.64s: write at most %d bytes of a tenant's, service's, container's or "
                          "image's name",
                          value, QUERY_TEXT_MAX);
     strcpy(query->text, value);

@@ -278,6 +278,8 @@ static int show(request_rec *r, const char *tenant)
  */
 static int show_target(request_rec *r, const struct location_config *config, const char *target)
 {
+    if (target[0] == '-' && target[1] == '/')
+        return page_static_serve(r, target);
     if (strchr(target, '/'))
         return status_page_service(r, target);
     return name_is_valid(target) && status_scope_allows(config, target) ? show(r, target)
@@ -303,8 +305,6 @@ static int route(request_rec *r, const struct location_config *config)
 {
     const char *target = admin_target_of(r->uri, config->base);
 
-    if (page_static_is_path(target))
-        return page_static_serve(r, target);
     if (*target && r->method_number == M_GET)
         return show_target(r, config, target);
     if (*target)
