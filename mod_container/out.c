@@ -4,87 +4,31 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include <http_protocol.h>
-
 #include "mod_container/text.h"
-
-/* What an allocator of buckets gives from its free list is at most 8 KB; larger ones are kept by
-   the connection's allocator likewise, and fewer trips through the filters pay. */
-#define BUFFER_SIZE 16384
 
 /* Text is cleaned in pieces. A piece never cuts a character: text_clean() takes whole ones. */
 #define CLEAN_SIZE 1024
 
-void out_begin(struct out *out, request_rec *r)
-{
-    *out = (struct out){.r = r};
-    out->brigade = apr_brigade_create(r->pool, r->connection->bucket_alloc);
-}
-
-static void pass(struct out *out)
-{
-    if (!out->is_broken && ap_pass_brigade(out->r->output_filters, out->brigade) != APR_SUCCESS)
-        out->is_broken = true;
-    if (out->r->connection->aborted)
-        out->is_broken = true;
-    apr_brigade_cleanup(out->brigade);
-}
-
-/* Gives the buffer away to the brigade. */
-static void wrap(struct out *out)
-{
-    apr_bucket *bucket;
-
-    if (!out->buffer || out->used == 0)
-        return;
-    bucket = apr_bucket_heap_create(out->buffer, out->used, apr_bucket_free,
-                                    out->r->connection->bucket_alloc);
-    APR_BRIGADE_INSERT_TAIL(out->brigade, bucket);
-    out->buffer = NULL;
-    out->used = 0;
-}
-
-void out_flush(struct out *out)
-{
-    wrap(out);
-    APR_BRIGADE_INSERT_TAIL(out->brigade,
-                            apr_bucket_flush_create(out->r->connection->bucket_alloc));
-    pass(out);
-}
-
-int out_end(struct out *out)
-{
-    wrap(out);
-    if (!APR_BRIGADE_EMPTY(out->brigade))
-        pass(out);
-    if (out->buffer)
-        apr_bucket_free(out->buffer);
-    apr_brigade_destroy(out->brigade);
-    return OK;
-}
-
-/* Room for length bytes, at most BUFFER_SIZE, in one piece. */
+/* Room for length bytes, at most OUT_BUFFER_SIZE, in one piece. */
 static char *room(struct out *out, size_t length)
 {
-    if (out->buffer && BUFFER_SIZE - out->used < length) {
-        wrap(out);
-        pass(out);
-    }
+    if (out->buffer && OUT_BUFFER_SIZE - out->used < length)
+        out->sink->pass(out);
     if (!out->buffer)
-        out->buffer = apr_bucket_alloc(BUFFER_SIZE, out->r->connection->bucket_alloc);
+        out->sink->take(out);
     return out->buffer + out->used;
 }
 
 void out_bytes(struct out *out, const char *bytes, size_t length)
 {
-    if (__builtin_expect(out->buffer && BUFFER_SIZE - out->used >= length, 1)) {
+    if (__builtin_expect(out->buffer && OUT_BUFFER_SIZE - out->used >= length, 1)) {
         memcpy(out->buffer + out->used, bytes, length);
         out->used += length;
         return;
     }
     while (length > 0) {
         char *to = room(out, 1);
-        size_t piece = BUFFER_SIZE - out->used;
+        size_t piece = OUT_BUFFER_SIZE - out->used;
         if (piece > length)
             piece = length;
         memcpy(to, bytes, piece);

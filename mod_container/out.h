@@ -3,34 +3,52 @@
 #define MOD_CONTAINER_OUT_H
 
 /*
- * The body of a long answer, written piece by piece: a buffer of 16 KB that goes down the filters
- * whenever it is full. A request never holds more of its answer than that and what httpd keeps for
- * a slow client (64 KB). One thread, the request's; it blocks while the client is slow.
+ * The body of a long answer, written piece by piece: a buffer of 16 KB that goes to a sink whenever
+ * it is full. The sink of a request (out_request.c) is httpd's filters: a request never holds more
+ * of its answer than the buffer and what httpd keeps for a slow client (64 KB). One thread, the
+ * request's; it blocks while the client is slow. The sink of containerctl is its standard output.
  *
  * Text of others is cleaned (text.h) on its way out, in the same go in which it is escaped.
  */
 
-#include <httpd.h>
-
+#include <stdbool.h>
 #include <string.h>
 
 #include "common/figures.h"
 
+#define OUT_BUFFER_SIZE 16384
+
+struct request_rec;
+struct apr_bucket_brigade;
+struct out;
+
+struct out_sink {
+    /* Gives out->buffer, of OUT_BUFFER_SIZE. */
+    void (*take)(struct out *out);
+    /* Sends what is in the buffer, which is empty or NULL afterwards. */
+    void (*pass)(struct out *out);
+};
+
 struct out {
-    request_rec *r;
-    apr_bucket_brigade *brigade;
+    const struct out_sink *sink;
+    struct request_rec *r; /* of the sink of a request */
+    struct apr_bucket_brigade *brigade;
     char *buffer; /* NULL: none taken */
     size_t used;
     bool is_broken; /* the client is gone: what follows is dropped; loops may end */
 };
 
-void out_begin(struct out *out, request_rec *r);
+/* ---- of a request ---- */
+
+void out_begin(struct out *out, struct request_rec *r);
 
 /* Sends what is there and says to the filters that it should leave now. */
 void out_flush(struct out *out);
 
 /* Sends the rest. Returns what the handler is to return. */
 int out_end(struct out *out);
+
+/* ---- of any ---- */
 
 void out_bytes(struct out *out, const char *bytes, size_t length);
 void out_char(struct out *out, char character);
