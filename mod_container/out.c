@@ -9,39 +9,31 @@
 /* Text is cleaned in pieces. A piece never cuts a character: text_clean() takes whole ones. */
 #define CLEAN_SIZE 1024
 
-/* Room for length bytes, at most OUT_BUFFER_SIZE, in one piece. */
+/* Room for length bytes, at most PIECE_SIZE, in one piece. */
 static char *room(struct out *out, size_t length)
 {
-    if (out->buffer && OUT_BUFFER_SIZE - out->used < length)
-        out->sink->pass(out);
-    if (!out->buffer)
-        out->sink->take(out);
-    return out->buffer + out->used;
+    if ((size_t)(out->end - out->at) >= length)
+        return out->at;
+    if (out->piece)
+        out->pass(out);
+    out->piece = piece_new();
+    out->at = out->piece->bytes;
+    out->end = out->at + PIECE_SIZE;
+    return out->at;
 }
 
-void out_bytes(struct out *out, const char *bytes, size_t length)
+void out_bytes_more(struct out *out, const char *bytes, size_t length)
 {
-    if (__builtin_expect(out->buffer && OUT_BUFFER_SIZE - out->used >= length, 1)) {
-        memcpy(out->buffer + out->used, bytes, length);
-        out->used += length;
-        return;
-    }
     while (length > 0) {
         char *to = room(out, 1);
-        size_t piece = OUT_BUFFER_SIZE - out->used;
-        if (piece > length)
-            piece = length;
-        memcpy(to, bytes, piece);
-        out->used += piece;
-        bytes += piece;
-        length -= piece;
+        size_t part = (size_t)(out->end - to);
+        if (part > length)
+            part = length;
+        memcpy(to, bytes, part);
+        out->at += part;
+        bytes += part;
+        length -= part;
     }
-}
-
-void out_char(struct out *out, char character)
-{
-    *room(out, 1) = character;
-    out->used++;
 }
 
 void out_format(struct out *out, const char *format, ...)
@@ -58,12 +50,12 @@ void out_format(struct out *out, const char *format, ...)
 
 void out_count(struct out *out, uint64_t count)
 {
-    out->used += figure_print_count(count, room(out, FIGURE_NUMBER_SIZE));
+    out->at += figure_print_count(count, room(out, FIGURE_NUMBER_SIZE));
 }
 
 void out_figure(struct out *out, const struct figure *figure, unsigned shift)
 {
-    out->used += figure_print(figure, shift, room(out, FIGURE_NUMBER_SIZE));
+    out->at += figure_print(figure, shift, room(out, FIGURE_NUMBER_SIZE));
 }
 
 void out_seconds(struct out *out, uint64_t usec)
@@ -73,60 +65,67 @@ void out_seconds(struct out *out, uint64_t usec)
     out_figure(out, &figure, 0);
 }
 
-/* How many bytes at the start need no look: printable ASCII that the table leaves alone. */
-static size_t plain_length(const char *text, const struct out_escape *escape)
-{
-    size_t length = 0;
+/* What a byte of a text needs, or-ed: to be cleaned; to be escaped, 1 << language. */
+#define CLEAN 0x80u
+#define HTML  (1u << OUT_HTML)
+#define JSON  (1u << OUT_JSON)
+#define CSV   (1u << OUT_CSV)
 
-    for (;; length++) {
-        unsigned char byte = (unsigned char)text[length];
-        if (byte < 0x20 || byte >= 0x7f || (escape && escape->bytes[byte]))
-            return length;
+/* NUL is to be cleaned: each search ends there. Of the bytes behind ASCII text.c knows more. */
+static const unsigned char needs[256] = {
+    [0x00 ... 0x1f] = CLEAN,
+    [0x7f ... 0xff] = CLEAN,
+    ['"'] = HTML | JSON | CSV,
+    ['&'] = HTML,
+    ['\''] = HTML,
+    ['<'] = HTML,
+    ['>'] = HTML,
+    ['\\'] = JSON,
+};
+
+static void put_byte(struct out *out, char byte, enum out_language language)
+{
+    if (!(needs[(unsigned char)byte] & 1u << language) || language == OUT_PLAIN) {
+        out_char(out, byte);
+    } else if (language == OUT_JSON) {
+        out_char(out, '\\');
+        out_char(out, byte);
+    } else if (language == OUT_CSV) {
+        out_literal(out, "\"\"");
+    } else {
+        out_text(out, byte == '<'   ? "&lt;"
+                      : byte == '>' ? "&gt;"
+                      : byte == '&' ? "&amp;"
+                      : byte == '"' ? "&quot;"
+                                    : "&#39;");
     }
 }
 
-/* Of clean text. */
-static void put_escaped(struct out *out, const char *text, const struct out_escape *escape)
+void out_escaped(struct out *out, const char *text, enum out_language language)
 {
-    while (*text) {
-        unsigned char byte = (unsigned char)*text++;
-        if (byte < 0x80 && escape && escape->bytes[byte])
-            out_text(out, escape->bytes[byte]);
-        else
-            out_char(out, (char)byte);
-    }
-}
-
-void out_escaped(struct out *out, const char *text, const struct out_escape *escape)
-{
+    unsigned char mask = (unsigned char)(CLEAN | (language ? 1u << language : 0));
     char cleaned[CLEAN_SIZE];
-    size_t plain = plain_length(text, escape);
 
-    out_bytes(out, text, plain);
-    text += plain;
-    while (*text) {
-        /* An escaped byte of ASCII is no reason to clean the rest. */
-        unsigned char byte = (unsigned char)*text;
-        if (byte >= 0x20 && byte < 0x7f) {
-            if (escape && escape->bytes[byte])
-                out_text(out, escape->bytes[byte]);
-            else
-                out_char(out, *text);
+    for (;;) {
+        const char *start = text;
+        while (!(needs[(unsigned char)*text] & mask))
             text++;
+        out_bytes(out, start, (size_t)(text - start));
+        if (!*text)
+            return;
+        if (!(needs[(unsigned char)*text] & CLEAN)) {
+            put_byte(out, *text++, language);
             continue;
         }
         text += text_clean_part(text, cleaned, sizeof(cleaned));
-        put_escaped(out, cleaned, escape);
+        for (const char *at = cleaned; *at; at++)
+            put_byte(out, *at, language);
     }
 }
 
-static const struct out_escape html_escape = {
-    .bytes = {['<'] = "&lt;", ['>'] = "&gt;", ['&'] = "&amp;", ['"'] = "&quot;", ['\''] = "&#39;"}};
-static const struct out_escape json_escape = {.bytes = {['"'] = "\\\"", ['\\'] = "\\\\"}};
-
 void out_html(struct out *out, const char *text)
 {
-    out_escaped(out, text, &html_escape);
+    out_escaped(out, text, OUT_HTML);
 }
 
 void out_json(struct out *out, const char *text)
@@ -136,6 +135,6 @@ void out_json(struct out *out, const char *text)
         return;
     }
     out_char(out, '"');
-    out_escaped(out, text, &json_escape);
+    out_escaped(out, text, OUT_JSON);
     out_char(out, '"');
 }

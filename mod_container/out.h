@@ -3,10 +3,10 @@
 #define MOD_CONTAINER_OUT_H
 
 /*
- * The body of a long answer, written piece by piece: a buffer of 16 KB that goes to a sink whenever
- * it is full. The sink of a request (out_request.c) is httpd's filters: a request never holds more
- * of its answer than the buffer and what httpd keeps for a slow client (64 KB). One thread, the
- * request's; it blocks while the client is slow. The sink of containerctl is its standard output.
+ * The body of a long answer, written piece by piece: a buffer of 16 KB that is passed on whenever
+ * it is full. Of a request (out_request.c) it goes down httpd's filters: it never holds more of its
+ * answer than that and what httpd keeps for a slow client (64 KB). One thread, the request's; it
+ * blocks while the client is slow. containerctl passes its pieces to standard output.
  *
  * Text of others is cleaned (text.h) on its way out, in the same go in which it is escaped.
  */
@@ -15,32 +15,35 @@
 #include <string.h>
 
 #include "common/figures.h"
-
-#define OUT_BUFFER_SIZE 16384
+#include "mod_container/answers.h"
 
 struct request_rec;
 struct apr_bucket_brigade;
-struct out;
-
-struct out_sink {
-    /* Gives out->buffer, of OUT_BUFFER_SIZE. */
-    void (*take)(struct out *out);
-    /* Sends what is in the buffer, which is empty or NULL afterwards. */
-    void (*pass)(struct out *out);
-};
 
 struct out {
-    const struct out_sink *sink;
-    struct request_rec *r; /* of the sink of a request */
+    /* Takes what is in the piece, which is given away: piece, at and end are NULL afterwards. */
+    void (*pass)(struct out *out);
+    struct request_rec *r; /* of a request, else NULL */
     struct apr_bucket_brigade *brigade;
-    char *buffer; /* NULL: none taken */
-    size_t used;
-    bool is_broken; /* the client is gone: what follows is dropped; loops may end */
+    struct answer *answer; /* keeps what goes out, too; or NULL */
+    struct piece *piece;   /* NULL: none taken */
+    char *at, *end;        /* the room in it; both NULL without one */
+    bool is_broken;        /* the client is gone: what follows is dropped; loops may end */
 };
 
 /* ---- of a request ---- */
 
+/* Begins; the request's answer is kept, too, if out_keep() said so. */
 void out_begin(struct out *out, struct request_rec *r);
+
+/* Says that what is written for this request is to be kept in answer, until out_kept(). */
+void out_keep(struct request_rec *r, struct answer *answer);
+
+/* Takes the answer back, whole; NULL when it was not written to its end. */
+struct answer *out_kept(struct request_rec *r);
+
+/* Sends an answer that was kept. */
+int out_send(struct request_rec *r, const struct answer *answer);
 
 /* Sends what is there and says to the filters that it should leave now. */
 void out_flush(struct out *out);
@@ -50,8 +53,26 @@ int out_end(struct out *out);
 
 /* ---- of any ---- */
 
-void out_bytes(struct out *out, const char *bytes, size_t length);
-void out_char(struct out *out, char character);
+/* The slow half of out_bytes(). */
+void out_bytes_more(struct out *out, const char *bytes, size_t length);
+
+static inline void out_bytes(struct out *out, const char *bytes, size_t length)
+{
+    if (__builtin_expect((size_t)(out->end - out->at) < length, 0)) {
+        out_bytes_more(out, bytes, length);
+        return;
+    }
+    memcpy(out->at, bytes, length);
+    out->at += length;
+}
+
+static inline void out_char(struct out *out, char character)
+{
+    if (__builtin_expect(out->at == out->end, 0))
+        out_bytes_more(out, &character, 1);
+    else
+        *out->at++ = character;
+}
 
 static inline void out_text(struct out *out, const char *text)
 {
@@ -72,17 +93,20 @@ void out_figure(struct out *out, const struct figure *figure, unsigned shift);
 /* Seconds with three digits of microseconds: "1.234". */
 void out_seconds(struct out *out, uint64_t usec);
 
-/* How the bytes of a text look in a language; what is not named there stays. */
-struct out_escape {
-    const char *bytes[128]; /* NULL: as it is */
+/* The languages that a text of others is escaped for. */
+enum out_language {
+    OUT_PLAIN = 0, /* one line, cleaned only */
+    OUT_HTML,      /* text and attributes */
+    OUT_JSON,      /* inside of quotes; OpenMetrics' labels, too */
+    OUT_CSV,       /* inside of quotes */
 };
 
-/* Cleaned; then escaped by table, unless NULL. */
-void out_escaped(struct out *out, const char *text, const struct out_escape *escape);
+/* Cleaned and escaped. */
+void out_escaped(struct out *out, const char *text, enum out_language language);
 
 static inline void out_clean(struct out *out, const char *text)
 {
-    out_escaped(out, text, NULL);
+    out_escaped(out, text, OUT_PLAIN);
 }
 
 /* For HTML's text and attributes; both kinds of quotes too. */

@@ -1,18 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Where the body of an answer goes: httpd's filters. */
+/* Where the body of an answer to a request goes: httpd's filters, and what keeps it for others. */
 
 #include "mod_container/out.h"
 
 #include <http_protocol.h>
 
-/*
- * What an allocator of buckets gives from its free list is at most 8 KB; larger ones, as our
- * buffer, are kept by the connection's allocator likewise, and fewer trips through the filters pay.
- */
-static void take_buffer(struct out *out)
+/* What a request's pool knows an answer by, while it is being kept. */
+#define KEEP_KEY "container-answer"
+
+static void drop_answer(struct out *out)
 {
-    out->buffer = apr_bucket_alloc(OUT_BUFFER_SIZE, out->r->connection->bucket_alloc);
+    if (out->answer)
+        out->answer->is_too_large = true;
+    out->answer = NULL;
+}
+
+static apr_status_t keep_end(void *data)
+{
+    answer_free(data);
+    return APR_SUCCESS;
+}
+
+void out_keep(request_rec *r, struct answer *answer)
+{
+    apr_pool_userdata_setn(answer, KEEP_KEY, NULL, r->pool);
+    apr_pool_cleanup_register(r->pool, answer, keep_end, apr_pool_cleanup_null);
+}
+
+struct answer *out_kept(request_rec *r)
+{
+    void *data = NULL;
+
+    apr_pool_userdata_get(&data, KEEP_KEY, r->pool);
+    struct answer *answer = data;
+    if (!answer || answer->is_too_large || r->connection->aborted)
+        return NULL;
+    apr_pool_cleanup_kill(r->pool, answer, keep_end);
+    apr_pool_userdata_setn(NULL, KEEP_KEY, NULL, r->pool);
+    return answer;
 }
 
 static void pass(struct out *out)
@@ -21,21 +47,37 @@ static void pass(struct out *out)
         out->is_broken = true;
     if (out->r->connection->aborted)
         out->is_broken = true;
+    if (out->is_broken)
+        drop_answer(out);
     apr_brigade_cleanup(out->brigade);
 }
 
-/* Gives the buffer away to the brigade. */
+static void free_bytes(void *bytes)
+{
+    piece_unref(piece_of(bytes));
+}
+
+static void append(struct out *out, struct piece *piece)
+{
+    apr_bucket *bucket = apr_bucket_heap_create(piece->bytes, piece->used, free_bytes,
+                                                out->r->connection->bucket_alloc);
+
+    APR_BRIGADE_INSERT_TAIL(out->brigade, bucket);
+}
+
+/* Gives the piece away to the brigade. */
 static void wrap(struct out *out)
 {
-    apr_bucket *bucket;
+    struct piece *piece = out->piece;
 
-    if (!out->buffer || out->used == 0)
+    out->piece = NULL;
+    if (!piece)
         return;
-    bucket = apr_bucket_heap_create(out->buffer, out->used, apr_bucket_free,
-                                    out->r->connection->bucket_alloc);
-    APR_BRIGADE_INSERT_TAIL(out->brigade, bucket);
-    out->buffer = NULL;
-    out->used = 0;
+    piece->used = (size_t)(out->at - piece->bytes);
+    out->at = out->end = NULL;
+    if (out->answer)
+        answer_add(out->answer, piece);
+    append(out, piece);
 }
 
 static void wrap_and_pass(struct out *out)
@@ -46,9 +88,10 @@ static void wrap_and_pass(struct out *out)
 
 void out_begin(struct out *out, request_rec *r)
 {
-    static const struct out_sink sink = {.take = take_buffer, .pass = wrap_and_pass};
+    void *answer = NULL;
 
-    *out = (struct out){.sink = &sink, .r = r};
+    apr_pool_userdata_get(&answer, KEEP_KEY, r->pool);
+    *out = (struct out){.pass = wrap_and_pass, .r = r, .answer = answer};
     out->brigade = apr_brigade_create(r->pool, r->connection->bucket_alloc);
 }
 
@@ -65,8 +108,17 @@ int out_end(struct out *out)
     wrap(out);
     if (!APR_BRIGADE_EMPTY(out->brigade))
         pass(out);
-    if (out->buffer)
-        apr_bucket_free(out->buffer);
     apr_brigade_destroy(out->brigade);
     return OK;
+}
+
+/* The body is in memory already, whoever else reads it: there is nothing to gain by pieces. */
+int out_send(request_rec *r, const struct answer *answer)
+{
+    struct out out = {.r = r};
+
+    out.brigade = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    for (size_t i = 0; i < answer->count; i++)
+        append(&out, piece_ref(answer->pieces[i]));
+    return out_end(&out);
 }

@@ -8,7 +8,7 @@
 #include "common/units.h"
 #include "mod_container/form.h"
 
-#define QUERY_LENGTH_MAX 512
+#define QUERY_LENGTH_MAX 2048
 #define QUERY_FIELDS_MAX 12
 
 static const char *const format_names[STATUS_FORMATS] = {
@@ -117,7 +117,8 @@ static int take_state(struct status_query *query, const char *value, struct erro
 {
     const char *word = value;
 
-    for (;;) {
+    /* What a browser sends for a field of the page's form that says nothing. */
+    while (*value) {
         size_t length = strcspn(word, ",");
         if (add_state(query, word, length) < 0)
             return error_set(error, EINVAL,
@@ -128,13 +129,14 @@ static int take_state(struct status_query *query, const char *value, struct erro
             return 0;
         word += length + 1;
     }
+    return 0;
 }
 
 static int take_text(struct status_query *query, const char *value, struct error *error)
 {
-    if (!*value || strlen(value) > QUERY_TEXT_MAX)
+    if (strlen(value) > QUERY_TEXT_MAX)
         return error_set(error, EINVAL,
-                         "q=%.64s: write 1 to %d bytes of a tenant's, service's, container's or "
+                         "q=%.64s: write at most %d bytes of a tenant's, service's, container's or "
                          "image's name",
                          value, QUERY_TEXT_MAX);
     strcpy(query->text, value);
@@ -146,6 +148,15 @@ static int take_tenant(struct status_query *query, const char *value, struct err
     if (!name_is_valid(value))
         return error_set(error, EINVAL, "tenant=%.64s: that is no tenant's name", value);
     strcpy(query->tenant, value);
+    return 0;
+}
+
+/* What is too long is none of ours, and is shown as little as any other that is not. */
+static int take_flash(struct status_query *query, const char *value, struct error *error)
+{
+    (void)error;
+    if (strlen(value) <= QUERY_FLASH_MAX)
+        strcpy(query->flash, value);
     return 0;
 }
 
@@ -176,6 +187,7 @@ static const struct {
     {"tenant", true, true, true, take_tenant},
     {"limit", true, true, false, take_limit},
     {"page", true, true, false, take_page},
+    {"flash", true, false, false, take_flash},
 };
 
 /* Returns the index of the key, or -EINVAL. */

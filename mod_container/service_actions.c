@@ -8,6 +8,7 @@
 
 #include <apr_strings.h>
 #include <http_core.h>
+#include <http_log.h>
 #include <http_protocol.h>
 #include <http_request.h>
 
@@ -30,12 +31,18 @@ static bool rules_allow(request_rec *sub)
 
 static bool may_act(const struct service_page *service)
 {
+    /* That somebody may look but not act is nothing to write into the error log, at each look. */
+    static const struct ap_logconf quiet = {.level = APLOG_EMERG};
     request_rec *r = service->page.r;
+    const struct ap_logconf *log = r->log;
 
     if (service->page.overview->config->admin_on != 1 || r->main)
         return false;
+    r->log = &quiet;
     request_rec *sub = ap_sub_req_method_uri("POST", r->uri, r, NULL);
+    sub->log = &quiet;
     bool is_allowed = sub->status == HTTP_OK && rules_allow(sub);
+    r->log = log;
     ap_destroy_sub_req(sub);
     return is_allowed;
 }

@@ -57,6 +57,8 @@ enum option_key {
     OPTION_ROOT = 256,
     OPTION_SOCKET,
     OPTION_DEBUG,
+    OPTION_CURL,
+    OPTION_URL,
     OPTION_NO_TRUNC,
     OPTION_TIMEOUT,
     OPTION_NO_WAIT,
@@ -103,6 +105,9 @@ static const struct option_row {
      "table (default), wide or json; of status also auto, csv or openmetrics"},
     {"root", OPTION_ROOT, "DIR", NULL, "the supervisor that was started with --root DIR"},
     {"socket", OPTION_SOCKET, "PATH", NULL, "another control socket"},
+    {"curl", OPTION_CURL, NULL, NULL, "print the call by curl that does the same; do nothing"},
+    {"url", OPTION_URL, "URL", NULL,
+     "with --curl: where the status page is (http://localhost/container-status)"},
     {"debug", OPTION_DEBUG, NULL, NULL, "show requests and answers on stderr"},
     {"help", 'h', NULL, NULL, "show this help"},
 };
@@ -306,6 +311,9 @@ static int take_option(struct ctl *ctl, int key, const char *value, struct wishe
             return ctl_usage(ctl, "--socket: path too long");
         strcpy(ctl->control_socket, value);
         return CTL_OK;
+    case OPTION_URL:
+        ctl->url = value;
+        return CTL_OK;
     case OPTION_TIMEOUT:
         return read_timeout(ctl, value);
     case OPTION_TAIL:
@@ -340,6 +348,7 @@ static int take_option(struct ctl *ctl, int key, const char *value, struct wishe
         bool *flag;
     } flags[] = {
         {OPTION_DEBUG, &ctl->is_debug},
+        {OPTION_CURL, &ctl->is_curl},
         {OPTION_NO_TRUNC, &ctl->no_trunc},
         {'a', &ctl->all},
         {'f', &ctl->follow},
@@ -440,7 +449,8 @@ static int run_verb(struct ctl *ctl, int argc, char **argv, struct wishes *wishe
         return ctl_usage(ctl, "%s is missing", verb->args);
     if (count > verb->most)
         return ctl_usage(ctl, "\"%s\" is one argument too many", argv[optind + verb->most]);
-    return verb->run(ctl, count, argv + optind);
+    return ctl->is_curl ? ctl_curl(ctl, count, argv + optind)
+                        : verb->run(ctl, count, argv + optind);
 }
 
 int main(int argc, char **argv)

@@ -11,18 +11,15 @@
 #include "mod_container/summary.h"
 #include "supervisor/cli/ctl_board.h"
 
-static void take_buffer(struct out *out)
+static void pass_piece(struct out *out)
 {
-    static char buffer[OUT_BUFFER_SIZE]; /* there is one output */
+    size_t length = (size_t)(out->at - out->piece->bytes);
 
-    out->buffer = buffer;
-}
-
-static void pass_buffer(struct out *out)
-{
-    if (!out->is_broken && fwrite(out->buffer, 1, out->used, stdout) != out->used)
+    if (!out->is_broken && fwrite(out->piece->bytes, 1, length, stdout) != length)
         out->is_broken = true;
-    out->used = 0;
+    piece_unref(out->piece);
+    out->piece = NULL;
+    out->at = out->end = NULL;
 }
 
 static void explain(const struct ctl_board *board, struct board_view *view)
@@ -55,11 +52,10 @@ static void write_as(enum status_format format, struct out *out, const struct ov
 
 int board_write(const struct ctl_board *board, const struct status_query *query)
 {
-    static const struct out_sink sink = {.take = take_buffer, .pass = pass_buffer};
     struct summary_cache *cache = summary_cache_new();
     struct board_view view = {
         .reader = board->reader, .info = board->info, .age_usec = board->age_usec};
-    struct out out = {.sink = &sink};
+    struct out out = {.pass = pass_piece};
     uint64_t started = board->info.engine_started_boottime_usec;
 
     if (!cache)
@@ -81,8 +77,8 @@ int board_write(const struct ctl_board *board, const struct status_query *query)
             .sums = summary->sums,
         };
         write_as(query->format, &out, &overview);
-        if (out.buffer)
-            pass_buffer(&out);
+        if (out.piece)
+            pass_piece(&out);
     }
     summary_release(cache, summary);
     summary_cache_free(cache);

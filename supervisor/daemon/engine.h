@@ -25,7 +25,7 @@
 #include "supervisor/spec/spec.h"
 
 /* Events of one service that `inspect` shows. */
-#define SERVICE_EVENTS 16
+#define SERVICE_EVENTS 24
 
 /* A tenant_spec that several services share; freed with the last of them. */
 struct spec_reference {
