@@ -103,7 +103,7 @@ def test_status_chooses_and_orders(workplace, board, arguments, expected):
 
 @pytest.mark.parametrize("arguments, word", [
     (["--sort", "beauty"], "sort=beauty"), (["--state", "R,nonsense"], "state="), (["--limit", "x"], "limit"),
-    (["-q", ""], "q="), (["Blog"], "tenant"), (["--sort", "cpu_percent&limit=1"], "sort="),
+    (["-q", "x" * 65], "q="), (["Blog"], "tenant"), (["--sort", "cpu_percent&limit=1"], "sort="),
 ])
 def test_status_refuses_what_it_does_not_know(workplace, board, arguments, word):
     done = ctl(workplace, "status", *arguments)
