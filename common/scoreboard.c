@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What both sides of the scoreboard share, and the readers' side. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -196,6 +197,18 @@ static void terminate_strings(struct container_slot *slot)
 #undef TERMINATE
 }
 
+_Static_assert(offsetof(struct container_slot, requests_in_flight) % sizeof(uint64_t) == 0,
+               "it is read as a word of its own");
+
+/* Text is terminated, and one that runs and has requests in flight is working. */
+static void complete(struct container_slot *slot)
+{
+    terminate_strings(slot);
+    if (slot->state == CONTAINER_RUNNING && (slot->has & SLOT_HAS_TRAFFIC) &&
+        slot->requests_in_flight > 0)
+        slot->state = CONTAINER_WORKING;
+}
+
 int scoreboard_slot_read(const struct scoreboard_reader *reader, uint32_t index,
                          struct container_slot *slot)
 {
@@ -205,28 +218,36 @@ int scoreboard_slot_read(const struct scoreboard_reader *reader, uint32_t index,
     int r = seqlock_read(&shared->sequence, shared->words, slot, sizeof(*slot));
 
     if (r == 0)
-        terminate_strings(slot);
+        complete(slot);
     return r;
 }
 
-int scoreboard_slot_read_part(const struct scoreboard_reader *reader, uint32_t index, size_t offset,
-                              size_t size, struct container_slot *slot)
+int scoreboard_slot_read_parts(const struct scoreboard_reader *reader, uint32_t index,
+                               const struct seqlock_part *parts, size_t count,
+                               struct container_slot *slot)
 {
-    const size_t word = sizeof(uint64_t);
-    size_t first = offset / word * word;
-    const struct seqlock_part parts[] = {
-        {0, offsetof(struct container_slot, id)},
-        {first, (offset + size - first + word - 1) / word * word},
-    };
+    struct seqlock_part all[SLOT_PARTS_MAX + 1];
 
     if (index >= reader->map.header->slot_count)
         return -ERANGE;
+    assert(count <= SLOT_PARTS_MAX);
+    memcpy(all, parts, count * sizeof(*parts));
+    /* The state that is told depends on it. */
+    all[count] = slot_part(offsetof(struct container_slot, requests_in_flight), sizeof(uint32_t));
     struct shared_slot *shared = &reader->map.slots[index];
-    int r = seqlock_read_parts(&shared->sequence, shared->words, slot, parts, 2);
+    int r = seqlock_read_parts(&shared->sequence, shared->words, slot, all, count + 1);
 
     if (r == 0)
-        terminate_strings(slot);
+        complete(slot);
     return r;
+}
+
+struct seqlock_part slot_part(size_t offset, size_t size)
+{
+    const size_t word = sizeof(uint64_t);
+    size_t first = offset / word * word;
+
+    return (struct seqlock_part){first, (offset + size - first + word - 1) / word * word};
 }
 
 /* A history that says more than its rings can hold is none. */

@@ -30,6 +30,7 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/names.h"
+#include "common/seqlock.h"
 
 #define SCOREBOARD_MAGIC       UINT64_C(0x3152424f43534d43) /* "CMSCOBR1" read little-endian */
 #define SCOREBOARD_ABI         2u
@@ -384,18 +385,28 @@ void scoreboard_info(const struct scoreboard_reader *reader, struct scoreboard_i
 /*
  * Copies slot index. Returns 0, -ERANGE (no such slot), or -EAGAIN when the writer was inside for
  * the whole bounded wait (it died there, or the machine is starved): show the last copy with its
- * age, or say so. Strings of the copy are always terminated.
+ * age, or say so. Strings of the copy are always terminated, and a container that runs and has
+ * requests in flight is CONTAINER_WORKING, which the engine never writes.
  */
 int scoreboard_slot_read(const struct scoreboard_reader *reader, uint32_t index,
                          struct container_slot *slot);
 
 /*
- * Copies only the head of a slot, from has to service, and what lies between offset and
- * offset + size; the rest of *slot stays as it was, but that its strings are terminated. For one
- * who walks all slots for one figure. Errors as above.
+ * Copies only parts of a slot, at most SLOT_PARTS_MAX, and requests_in_flight; the rest of *slot
+ * stays as it was, but that its strings are terminated. For one who walks all slots for a few
+ * figures. Errors as above.
  */
-int scoreboard_slot_read_part(const struct scoreboard_reader *reader, uint32_t index, size_t offset,
-                              size_t size, struct container_slot *slot);
+int scoreboard_slot_read_parts(const struct scoreboard_reader *reader, uint32_t index,
+                               const struct seqlock_part *parts, size_t count,
+                               struct container_slot *slot);
+
+#define SLOT_PARTS_MAX 15
+
+/* The part that holds size bytes at offset. */
+struct seqlock_part slot_part(size_t offset, size_t size);
+
+/* The part with has, state, replica, tenant and service. */
+#define SLOT_PART_HEAD ((struct seqlock_part){0, offsetof(struct container_slot, id)})
 
 /*
  * Copies the history of slot index. Returns 0, -ENOENT (there is none), -ERANGE or -EAGAIN, as

@@ -12,14 +12,6 @@
 #define OWNER_START_BITS (64 - OWNER_PID_BITS)
 #define OWNER_START_MASK ((UINT64_C(1) << OWNER_START_BITS) - 1)
 
-enum container_state traffic_shown_state(const struct container_slot *slot)
-{
-    if (slot->state == CONTAINER_RUNNING && (slot->has & SLOT_HAS_TRAFFIC) &&
-        slot->requests_in_flight > 0)
-        return CONTAINER_WORKING;
-    return slot->state < CONTAINER_STATE_COUNT ? (enum container_state)slot->state : CONTAINER_OPEN;
-}
-
 /* ---- the file ---- */
 
 static off_t align(off_t offset, off_t to)

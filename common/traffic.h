@@ -40,9 +40,6 @@
 #define TRAFFIC_METHOD_SIZE 16
 #define TRAFFIC_CLIENT_SIZE 48 /* text of an IPv6 address */
 
-/* The state to show: running with requests in flight is CONTAINER_WORKING. Every renderer asks. */
-enum container_state traffic_shown_state(const struct container_slot *slot);
-
 /* ---- what readers get ---- */
 
 /* Totals of one service since the file was made, which is at most since the machine was booted. */

@@ -20,7 +20,7 @@ _containerctl_verb() {
     local i
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --root | --socket | --output | -o) ((i++)) ;;
+        --root | --socket | --url | --output | -o) ((i++)) ;;
         -*) ;;
         *)
             printf '%s' "${COMP_WORDS[i]}"
@@ -32,7 +32,7 @@ _containerctl_verb() {
 
 _containerctl() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb words=
-    local everywhere="--output --root --socket --debug --help"
+    local everywhere="--output --root --socket --curl --url --debug --help"
     COMPREPLY=()
     verb=$(_containerctl_verb)
 

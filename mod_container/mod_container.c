@@ -35,6 +35,7 @@
 static struct module_state *state;            /* set once a start, before children exist */
 static struct board *child_board;             /* set once a child, before threads exist */
 static struct summary_cache *child_summaries; /* likewise; ends with the process */
+static struct answer_cache *child_answers;    /* likewise */
 
 const struct module_state *module_state(void)
 {
@@ -49,6 +50,11 @@ struct board *module_board(void)
 struct summary_cache *module_summaries(void)
 {
     return child_summaries;
+}
+
+struct answer_cache *module_answers(void)
+{
+    return child_answers;
 }
 
 static int pre_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t *temp_pool)
@@ -137,6 +143,7 @@ static void child_init(apr_pool_t *child_pool, server_rec *server)
     (void)server;
     child_board = board_create(child_pool, state->scoreboard_path);
     child_summaries = summary_cache_new();
+    child_answers = answer_cache_new();
     traffic_child_init();
 }
 

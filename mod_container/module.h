@@ -9,6 +9,7 @@
 #include <http_config.h>
 #include <http_log.h>
 
+#include "mod_container/answers.h"
 #include "mod_container/board.h"
 #include "mod_container/config.h"
 #include "mod_container/summary.h"
@@ -25,5 +26,8 @@ struct board *module_board(void);
 
 /* What its threads know of the whole board; made in child_init. */
 struct summary_cache *module_summaries(void);
+
+/* What its threads have answered just now; made in child_init. */
+struct answer_cache *module_answers(void);
 
 #endif

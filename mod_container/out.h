@@ -15,16 +15,28 @@
 #include <string.h>
 
 #include "common/figures.h"
+#include "mod_container/answers.h"
 
 struct out {
     request_rec *r;
     apr_bucket_brigade *brigade;
-    char *buffer; /* NULL: none taken */
-    size_t used;
-    bool is_broken; /* the client is gone: what follows is dropped; loops may end */
+    struct answer *answer; /* keeps what goes out, too; or NULL */
+    struct piece *piece;   /* NULL: none taken */
+    char *at, *end;        /* the room in it; both NULL without one */
+    bool is_broken;        /* the client is gone: what follows is dropped; loops may end */
 };
 
+/* Begins; the request's answer is kept, too, if out_keep() said so. */
 void out_begin(struct out *out, request_rec *r);
+
+/* Says that what is written for this request is to be kept in answer, until out_kept(). */
+void out_keep(request_rec *r, struct answer *answer);
+
+/* Takes the answer back, whole; NULL when it was not written to its end. */
+struct answer *out_kept(request_rec *r);
+
+/* Sends an answer that was kept. */
+int out_send(request_rec *r, const struct answer *answer);
 
 /* Sends what is there and says to the filters that it should leave now. */
 void out_flush(struct out *out);
@@ -32,8 +44,26 @@ void out_flush(struct out *out);
 /* Sends the rest. Returns what the handler is to return. */
 int out_end(struct out *out);
 
-void out_bytes(struct out *out, const char *bytes, size_t length);
-void out_char(struct out *out, char character);
+/* The slow half of out_bytes(). */
+void out_bytes_more(struct out *out, const char *bytes, size_t length);
+
+static inline void out_bytes(struct out *out, const char *bytes, size_t length)
+{
+    if (__builtin_expect((size_t)(out->end - out->at) < length, 0)) {
+        out_bytes_more(out, bytes, length);
+        return;
+    }
+    memcpy(out->at, bytes, length);
+    out->at += length;
+}
+
+static inline void out_char(struct out *out, char character)
+{
+    if (__builtin_expect(out->at == out->end, 0))
+        out_bytes_more(out, &character, 1);
+    else
+        *out->at++ = character;
+}
 
 static inline void out_text(struct out *out, const char *text)
 {
@@ -54,17 +84,20 @@ void out_figure(struct out *out, const struct figure *figure, unsigned shift);
 /* Seconds with three digits of microseconds: "1.234". */
 void out_seconds(struct out *out, uint64_t usec);
 
-/* How the bytes of a text look in a language; what is not named there stays. */
-struct out_escape {
-    const char *bytes[128]; /* NULL: as it is */
+/* The languages that a text of others is escaped for. */
+enum out_language {
+    OUT_PLAIN = 0, /* one line, cleaned only */
+    OUT_HTML,      /* text and attributes */
+    OUT_JSON,      /* inside of quotes; OpenMetrics' labels, too */
+    OUT_CSV,       /* inside of quotes */
 };
 
-/* Cleaned; then escaped by table, unless NULL. */
-void out_escaped(struct out *out, const char *text, const struct out_escape *escape);
+/* Cleaned and escaped. */
+void out_escaped(struct out *out, const char *text, enum out_language language);
 
 static inline void out_clean(struct out *out, const char *text)
 {
-    out_escaped(out, text, NULL);
+    out_escaped(out, text, OUT_PLAIN);
 }
 
 /* For HTML's text and attributes; both kinds of quotes too. */

@@ -302,5 +302,5 @@ void page_letter(struct out *out, uint32_t state)
 
 enum container_state page_state(const struct container_slot *slot)
 {
-    return traffic_shown_state(slot);
+    return (enum container_state)slot->state;
 }

@@ -8,7 +8,7 @@
 #include "common/units.h"
 #include "mod_container/form.h"
 
-#define QUERY_LENGTH_MAX 512
+#define QUERY_LENGTH_MAX 2048
 #define QUERY_FIELDS_MAX 12
 
 static const char *const format_names[STATUS_FORMATS] = {
@@ -151,6 +151,15 @@ static int take_tenant(struct status_query *query, const char *value, struct err
     return 0;
 }
 
+/* What is too long is none of ours, and is shown as little as any other that is not. */
+static int take_flash(struct status_query *query, const char *value, struct error *error)
+{
+    (void)error;
+    if (strlen(value) <= QUERY_FLASH_MAX)
+        strcpy(query->flash, value);
+    return 0;
+}
+
 static int take_limit(struct status_query *query, const char *value, struct error *error)
 {
     return take_number("limit", value, QUERY_LIMIT_MAX, &query->limit, error);
@@ -178,6 +187,7 @@ static const struct {
     {"tenant", true, true, true, take_tenant},
     {"limit", true, true, false, take_limit},
     {"page", true, true, false, take_page},
+    {"flash", true, false, false, take_flash},
 };
 
 /* Returns the index of the key, or -EINVAL. */

@@ -18,6 +18,8 @@
 #define QUERY_REFRESH_MAX 3600
 #define QUERY_LIMIT_MAX   10000
 #define QUERY_TEXT_MAX    64
+/* A sealed result (token.h), decoded. */
+#define QUERY_FLASH_MAX 511
 /* Rows of a page for people where no limit is said. */
 #define QUERY_LIMIT_HTML 100
 
@@ -51,9 +53,10 @@ struct status_query {
     uint32_t states;               /* bit 1 << enum container_state; 0: all */
     char text[QUERY_TEXT_MAX + 1]; /* "" for any */
     char tenant[NAME_MAX_LENGTH + 1];
-    uint32_t limit;     /* rows at most; 0: not said */
-    uint32_t page;      /* from 1 */
-    bool has_selection; /* any of sort, state, q, tenant, limit, page was said */
+    char flash[QUERY_FLASH_MAX + 1]; /* the result of a form, not checked; "" for none */
+    uint32_t limit;                  /* rows at most; 0: not said */
+    uint32_t page;                   /* from 1 */
+    bool has_selection;              /* any of sort, state, q, tenant, limit, page was said */
 };
 
 /*

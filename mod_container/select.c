@@ -139,28 +139,57 @@ static void add_letter(struct selection *selection, uint32_t slot, char letter)
     selection->letters[selection->letter_count++] = letter;
 }
 
-static void look_at(const struct selector *selector, uint32_t i, struct selection *selection)
+/* What of a slot the query asks about: most of a pass is the memory that it touches. */
+struct needed {
+    struct seqlock_part parts[4];
+    size_t count;
+};
+
+static struct needed needed_for(const struct status_query *query)
 {
-    struct container_slot slot;
-    bool is_readable = scoreboard_slot_read(selector->reader, i, &slot) == 0;
-    bool is_open = is_readable && slot.state == CONTAINER_OPEN;
+    const size_t faults = offsetof(struct container_slot, last_fault);
+    const size_t faults_end = offsetof(struct container_slot, exit_code);
+    struct needed needed = {{SLOT_PART_HEAD}, 1};
+
+    if (query->text[0])
+        needed.parts[needed.count++] =
+            slot_part(offsetof(struct container_slot, id),
+                      offsetof(struct container_slot, pid) - offsetof(struct container_slot, id));
+    if (query->order == ORDER_FAULTS) {
+        needed.parts[needed.count++] =
+            slot_part(offsetof(struct container_slot, cpu_percent_milli), sizeof(uint32_t));
+        needed.parts[needed.count++] = slot_part(faults, faults_end - faults);
+    }
+    if (query->order == ORDER_FIGURE && query->sort->figure)
+        needed = (struct needed){{{0, sizeof(struct container_slot)}}, 1};
+    else if (query->order == ORDER_FIGURE)
+        needed.parts[needed.count++] = slot_part(query->sort->offset, query->sort->width);
+    return needed;
+}
+
+static void look_at(const struct selector *selector, uint32_t i, const struct needed *needed,
+                    struct container_slot *slot, struct selection *selection)
+{
+    bool is_readable =
+        scoreboard_slot_read_parts(selector->reader, i, needed->parts, needed->count, slot) == 0;
+    bool is_open = is_readable && slot->state == CONTAINER_OPEN;
 
     /* What cannot be read, or holds nobody, might be anyone's. */
-    if (selector->allows && (!is_readable || is_open || !is_visible(selector, &slot)))
+    if (selector->allows && (!is_readable || is_open || !is_visible(selector, slot)))
         return;
-    bool is_known = is_readable && slot.state < CONTAINER_STATE_COUNT;
+    bool is_known = is_readable && slot->state < CONTAINER_STATE_COUNT;
     add_letter(selection, i,
-               is_known ? container_state_letter((enum container_state)slot.state) : '?');
+               is_known ? container_state_letter((enum container_state)slot->state) : '?');
     if (is_open)
         return;
     selection->containers++;
     if (is_known)
-        selection->by_state[slot.state]++;
-    if (!is_readable || !select_matches(selector->query, &slot))
+        selection->by_state[slot->state]++;
+    if (!is_readable || !select_matches(selector->query, slot))
         return;
     struct selection_row *row = &selection->memory[selection->matched++];
     row->slot = i;
-    row_key(selector, &slot, row->key);
+    row_key(selector, slot, row->key);
 }
 
 static void take_page(const struct status_query *query, struct selection *selection)
@@ -180,7 +209,10 @@ static void take_page(const struct status_query *query, struct selection *select
 int selection_take(const struct selector *selector, struct selection *selection)
 {
     uint32_t used = selector->reader ? selector->slots_used : 0;
+    struct needed needed = needed_for(selector->query);
+    struct container_slot slot;
 
+    memset(&slot, 0, sizeof(slot));
     memset(selection, 0, sizeof(*selection));
     selection->memory = calloc(used + 1, sizeof(*selection->memory));
     selection->letters = calloc(used + 1, 1);
@@ -188,7 +220,7 @@ int selection_take(const struct selector *selector, struct selection *selection)
     if (!selection->memory || !selection->letters || !selection->letter_slots)
         return -ENOMEM;
     for (uint32_t i = 0; i < used; i++)
-        look_at(selector, i, selection);
+        look_at(selector, i, &needed, &slot, selection);
     put_in_order(selector, selection);
     take_page(selector->query, selection);
     return 0;
@@ -209,9 +241,18 @@ bool selection_slot(const struct selector *selector, uint32_t slot_index,
            slot->state != CONTAINER_OPEN && is_visible(selector, slot);
 }
 
-bool selection_slot_part(const struct selector *selector, uint32_t slot_index, size_t offset,
-                         size_t size, struct container_slot *slot)
+bool selection_slot_parts(const struct selector *selector, uint32_t slot_index,
+                          const struct seqlock_part *parts, size_t count,
+                          struct container_slot *slot)
 {
-    return scoreboard_slot_read_part(selector->reader, slot_index, offset, size, slot) == 0 &&
+    return scoreboard_slot_read_parts(selector->reader, slot_index, parts, count, slot) == 0 &&
            slot->state != CONTAINER_OPEN && is_visible(selector, slot);
+}
+
+bool selection_slot_head(const struct selector *selector, uint32_t slot_index,
+                         struct container_slot *slot)
+{
+    const struct seqlock_part head = SLOT_PART_HEAD;
+
+    return selection_slot_parts(selector, slot_index, &head, 1, slot);
 }

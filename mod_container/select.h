@@ -77,8 +77,13 @@ void selection_free(struct selection *selection);
 bool selection_slot(const struct selector *selector, uint32_t slot_index,
                     struct container_slot *slot);
 
-/* The same for a part of it: scoreboard_slot_read_part(). */
-bool selection_slot_part(const struct selector *selector, uint32_t slot_index, size_t offset,
-                         size_t size, struct container_slot *slot);
+/* The same for parts of it, of which SLOT_PART_HEAD is one: scoreboard_slot_read_parts(). */
+bool selection_slot_parts(const struct selector *selector, uint32_t slot_index,
+                          const struct seqlock_part *parts, size_t count,
+                          struct container_slot *slot);
+
+/* For one who needs no more than names and state. */
+bool selection_slot_head(const struct selector *selector, uint32_t slot_index,
+                         struct container_slot *slot);
 
 #endif

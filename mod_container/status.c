@@ -11,6 +11,7 @@
 
 #include "mod_container/admin.h"
 #include "mod_container/module.h"
+#include "mod_container/order.h"
 #include "mod_container/page_static.h"
 #include "mod_container/reply.h"
 #include "mod_container/scope.h"
@@ -134,33 +135,31 @@ static uint64_t mix(uint64_t hash, const void *data, size_t size)
     return hash;
 }
 
-static uint64_t mix_text(uint64_t hash, const char *text)
-{
-    return text ? mix(hash, text, strlen(text) + 1) : mix(hash, "", 1);
-}
-
-/*
- * The same for the same board, sample, query, scope and person: a weak tag, for clocks and ages in
- * the answer go on. None unless the board is live: then the age is the news.
- */
-static void set_etag(request_rec *r, const struct board_view *board)
+/* All that an answer depends on but for the clocks in it; NULL unless the board is live: then the
+   age is the news. */
+static const char *answer_key(request_rec *r, const struct board_view *board)
 {
     const struct scoreboard_info *info = &board->info;
-    apr_time_t restarted = ap_get_scoreboard_global()->restart_time;
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    const struct location_config *config = config_of_request(r);
 
     if (board->condition != BOARD_LIVE)
-        return;
-    hash = mix_text(hash, info->boot_id);
-    hash =
-        mix(hash, &info->engine_started_boottime_usec, sizeof(info->engine_started_boottime_usec));
-    hash = mix(hash, &info->heartbeat_boottime_usec, sizeof(info->heartbeat_boottime_usec));
-    hash = mix(hash, &info->changes, sizeof(info->changes));
-    hash = mix(hash, &restarted, sizeof(restarted)); /* a scope is httpd's configuration */
-    hash = mix_text(hash, r->uri);
-    hash = mix_text(hash, r->args);
-    hash = mix_text(hash, r->user);
-    hash = mix_text(hash, r->content_type);
+        return NULL;
+    return apr_psprintf(
+        r->pool,
+        "%s %" APR_UINT64_T_HEX_FMT " %" APR_UINT64_T_HEX_FMT " %" APR_UINT64_T_HEX_FMT
+        " %" APR_UINT64_T_HEX_FMT " %pp %d %d\n%s\n%s\n%s\n%s\n%s\n%s",
+        info->boot_id, info->engine_started_boottime_usec, info->heartbeat_boottime_usec,
+        info->changes, (uint64_t)ap_get_scoreboard_global()->restart_time, config->status_scope,
+        config->admin_on, config->status_logs, r->uri, r->args ? r->args : "",
+        r->user ? r->user : "", r->hostname ? r->hostname : "", ap_get_server_name(r),
+        r->content_type);
+}
+
+/* Weak, for clocks and ages in the answer go on. */
+static void set_etag(request_rec *r, const char *key)
+{
+    uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), key, strlen(key));
+
     apr_table_setn(r->headers_out, "ETag",
                    apr_psprintf(r->pool, "W/\"%016" APR_UINT64_T_HEX_FMT "\"", hash));
 }
@@ -189,17 +188,11 @@ static bool wants_rows(const struct status_query *query)
     return query->format != STATUS_AUTO || query->has_selection;
 }
 
-static int show_board(request_rec *r, const struct board_view *board,
-                      const struct status_query *query)
+static int render(request_rec *r, const struct board_view *board, const struct status_query *query)
 {
     struct overview *overview = apr_palloc(r->pool, sizeof(*overview));
-    int status;
+    int status = OK;
 
-    set_headers(r, query);
-    set_etag(r, board);
-    status = ap_meets_conditions(r);
-    if (status != OK || r->header_only)
-        return status;
     overview_begin(r, board, query, overview);
     if (query->format == STATUS_AUTO)
         status = overview_take_summary(r, overview);
@@ -208,6 +201,47 @@ static int show_board(request_rec *r, const struct board_view *board,
     if (status == OK)
         formats[query->format].render(r, overview, query);
     return status;
+}
+
+/* From what this child has answered just now, or anew. Short answers cost less than to look. */
+static int render_or_send(request_rec *r, const struct board_view *board,
+                          const struct status_query *query, const char *key)
+{
+    struct answer_cache *cache = module_answers();
+    uint64_t now = clock_boottime_usec();
+    struct answer *answer = answer_cache_find(cache, key, now);
+    int status;
+
+    if (answer) {
+        status = out_send(r, answer);
+        answer_cache_release(cache, answer);
+        return status;
+    }
+    answer = answer_new(key, now);
+    if (answer)
+        out_keep(r, answer);
+    status = render(r, board, query);
+    answer = status == OK ? out_kept(r) : NULL;
+    if (answer)
+        answer_cache_keep(cache, answer);
+    return status;
+}
+
+static int show_board(request_rec *r, const struct board_view *board,
+                      const struct status_query *query)
+{
+    const char *key;
+    int status;
+
+    set_headers(r, query);
+    key = answer_key(r, board);
+    if (key)
+        set_etag(r, key);
+    status = ap_meets_conditions(r);
+    if (status != OK || r->header_only)
+        return status;
+    return key && wants_rows(query) ? render_or_send(r, board, query, key)
+                                    : render(r, board, query);
 }
 
 /* tenant: of LOCATION/TENANT, or NULL. */
@@ -244,22 +278,37 @@ static int show(request_rec *r, const char *tenant)
  */
 static int show_target(request_rec *r, const struct location_config *config, const char *target)
 {
-    if (target[0] == '-' && target[1] == '/')
-        return page_static_serve(r, target);
     if (strchr(target, '/'))
         return status_page_service(r, target);
     return name_is_valid(target) && status_scope_allows(config, target) ? show(r, target)
                                                                         : HTTP_NOT_FOUND;
 }
 
+/* Anything but GET and HEAD of what can be read below the Location. */
+static int change_target(request_rec *r, const struct location_config *config, const char *target)
+{
+    struct order order;
+    bool is_file = target[0] == '-' && target[1] == '/';
+
+    if (config->admin_on == 1 && !is_file)
+        return admin_handle(r);
+    if (!is_file &&
+        (order_begin(&order, target, NULL) < 0 || !status_scope_allows(config, order.tenant)))
+        return HTTP_NOT_FOUND;
+    return r->method_number == M_OPTIONS ? reply_options(r, ALLOWED_METHODS)
+                                         : reply_method_not_allowed(r, ALLOWED_METHODS);
+}
+
 static int route(request_rec *r, const struct location_config *config)
 {
     const char *target = admin_target_of(r->uri, config->base);
 
+    if (page_static_is_path(target))
+        return page_static_serve(r, target);
     if (*target && r->method_number == M_GET)
         return show_target(r, config, target);
     if (*target)
-        return config->admin_on == 1 ? admin_handle(r) : HTTP_NOT_FOUND;
+        return change_target(r, config, target);
     if (r->method_number == M_OPTIONS)
         return reply_options(r, ALLOWED_METHODS);
     if (r->method_number != M_GET)

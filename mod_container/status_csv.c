@@ -8,8 +8,6 @@
 
 #include "mod_container/status.h"
 
-static const struct out_escape quote_escape = {.bytes = {['"'] = "\"\""}};
-
 static void text_cell(struct out *out, const char *text)
 {
     bool is_formula = strchr("=+-@\t\r", text[0]) != NULL;
@@ -19,7 +17,7 @@ static void text_cell(struct out *out, const char *text)
         out_char(out, '"');
     if (is_formula)
         out_char(out, '\'');
-    out_escaped(out, text, is_quoted ? &quote_escape : NULL);
+    out_escaped(out, text, is_quoted ? OUT_CSV : OUT_PLAIN);
     if (is_quoted)
         out_char(out, '"');
 }

@@ -302,6 +302,7 @@ void status_render_html(request_rec *r, const struct overview *overview,
     page_begin(&page, r, overview, query->tenant[0] ? query->tenant : "");
     page_head(&page, query->tenant[0] ? query->tenant : NULL, NULL);
     page_warning(&page);
+    page_flash(&page, query->flash);
     if (overview->board->reader) {
         section_host(&page);
         write_counts(&page);

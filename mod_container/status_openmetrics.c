@@ -14,8 +14,6 @@
 #define TYPE_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
 #define TYPE_TEXT        "text/plain; version=0.0.4; charset=utf-8"
 
-static const struct out_escape label_escape = {.bytes = {['"'] = "\\\"", ['\\'] = "\\\\"}};
-
 /* Where samples go, and in which of the two languages. */
 struct exposition {
     struct out out;
@@ -80,9 +78,9 @@ static void head(struct exposition *to, const struct metric *metric)
 static void container_labels(struct out *out, const struct container_slot *slot)
 {
     out_literal(out, "{tenant=\"");
-    out_escaped(out, slot->tenant, &label_escape);
+    out_escaped(out, slot->tenant, OUT_JSON);
     out_literal(out, "\",service=\"");
-    out_escaped(out, slot->service, &label_escape);
+    out_escaped(out, slot->service, OUT_JSON);
     out_literal(out, "\",replica=\"");
     out_count(out, slot->replica);
     out_char(out, '"');
@@ -104,7 +102,7 @@ static void label(struct out *out, char before, const char *name, const char *va
     out_char(out, before);
     out_text(out, name);
     out_literal(out, "=\"");
-    out_escaped(out, value, &label_escape);
+    out_escaped(out, value, OUT_JSON);
     out_char(out, '"');
 }
 
@@ -199,16 +197,14 @@ static void container_samples(struct exposition *to, const struct family *family
     }
 }
 
-/* The bytes of a slot that a family needs besides the names. */
-static struct span {
-    size_t offset, size;
-} span_of(const struct family *family)
+/* The part of a slot that a family needs besides the names. */
+static struct seqlock_part part_of(const struct family *family)
 {
     const struct figure_group *group = family->group;
     size_t first = SIZE_MAX, end = 0;
 
     if (group)
-        return (struct span){group->offset, (size_t)group->count * group->stride};
+        return slot_part(group->offset, (size_t)group->count * group->stride);
     for (size_t i = 0; i < family->count; i++) {
         const struct column_figure *row = &family->rows[i];
         if (row->offset < first)
@@ -220,20 +216,20 @@ static struct span {
     if (family->rows->metric.has_created &&
         first > offsetof(struct container_slot, started_realtime_usec))
         first = offsetof(struct container_slot, started_realtime_usec);
-    return (struct span){first, end - first};
+    return slot_part(first, end - first);
 }
 
 static void write_family(struct exposition *to, const struct family *family)
 {
     const struct overview *overview = to->overview;
-    struct span span = span_of(family);
+    const struct seqlock_part parts[] = {SLOT_PART_HEAD, part_of(family)};
     struct container_slot slot;
 
     memset(&slot, 0, sizeof(slot));
     to->pending = &family->rows->metric;
     for (uint32_t i = 0; i < overview->selection.count && !to->out.is_broken; i++)
-        if (selection_slot_part(&overview->selector, overview->selection.rows[i].slot, span.offset,
-                                span.size, &slot))
+        if (selection_slot_parts(&overview->selector, overview->selection.rows[i].slot, parts, 2,
+                                 &slot))
             container_samples(to, family, &slot);
 }
 

@@ -161,6 +161,12 @@ static int show_json(request_rec *r, const struct service_page *service,
     return out_end(&out);
 }
 
+static int refuse_without_board(request_rec *r, const struct board_view *board)
+{
+    apr_table_setn(r->headers_out, "Retry-After", "5");
+    return reply_text(r, HTTP_SERVICE_UNAVAILABLE, board->why.message);
+}
+
 static int show(request_rec *r, const struct board_view *board, struct service_page *service,
                 const char *target)
 {
@@ -172,8 +178,7 @@ static int show(request_rec *r, const struct board_view *board, struct service_p
     if (overview_take_rows(r, overview) != OK)
         return HTTP_INTERNAL_SERVER_ERROR;
     if (!find_slot(service, overview))
-        return board->reader ? HTTP_NOT_FOUND
-                             : reply_text(r, HTTP_SERVICE_UNAVAILABLE, board->why.message);
+        return board->reader ? HTTP_NOT_FOUND : refuse_without_board(r, board);
     reply_guard_headers(r);
     apr_table_setn(r->headers_out, "Content-Security-Policy",
                    module_state()->content_security_policy);

@@ -13,8 +13,9 @@ struct summary_cache *summary_cache_new(void)
 {
     struct summary_cache *cache = calloc(1, sizeof(*cache));
 
-    if (cache)
-        pthread_mutex_init(&cache->lock, NULL);
+    if (!cache)
+        abort();
+    pthread_mutex_init(&cache->lock, NULL);
     return cache;
 }
 

@@ -23,7 +23,7 @@ struct summary {
 /* A child's last summary. */
 struct summary_cache;
 
-/* NULL when there is no memory. It outlives all that was taken of it. */
+/* Aborts when there is no memory, as httpd itself does. It outlives all that was taken of it. */
 struct summary_cache *summary_cache_new(void);
 void summary_cache_free(struct summary_cache *cache);
 

@@ -28,6 +28,9 @@ static const struct verb {
 } verbs[] = {
     {"ps", "[TENANT]", "list containers; those that are stopped or have exited only with -a", 0, 1,
      ctl_ps},
+    {"status", "[TENANT]", "show the whole board: host, counts, letters, faults, figures", 0, 1,
+     ctl_status},
+    {"top", "[TENANT]", "show the board live, on the whole screen", 0, 1, ctl_top},
     {"inspect", "TENANT/SERVICE", "show all that is known about one service", 1, 1, ctl_inspect},
     {"start", "TENANT[/SERVICE]...", "start services", 1, NAMES_MAX, ctl_act},
     {"stop", "TENANT[/SERVICE]...", "stop services; they stay stopped until they are started", 1,
@@ -54,6 +57,8 @@ enum option_key {
     OPTION_ROOT = 256,
     OPTION_SOCKET,
     OPTION_DEBUG,
+    OPTION_CURL,
+    OPTION_URL,
     OPTION_NO_TRUNC,
     OPTION_TIMEOUT,
     OPTION_NO_WAIT,
@@ -61,6 +66,11 @@ enum option_key {
     OPTION_TIMESTAMPS,
     OPTION_STREAM,
     OPTION_SINCE,
+    OPTION_SORT,
+    OPTION_STATE,
+    OPTION_SEARCH,
+    OPTION_LIMIT,
+    OPTION_DELAY,
 };
 
 #define ACTIONS "start stop restart pause resume kill"
@@ -74,7 +84,14 @@ static const struct option_row {
 } options[] = {
     {"all", 'a', NULL, "ps", "also those that are stopped or have exited"},
     {"quiet", 'q', NULL, "ps", "names only"},
-    {"no-trunc", OPTION_NO_TRUNC, NULL, "ps processes why", "do not shorten long cells"},
+    {"sort", OPTION_SORT, "KEY[,desc]", "status top",
+     "order by a figure, as cpu_percent,desc (faults_first)"},
+    {"state", OPTION_STATE, "STATE,...", "status top",
+     "only those in these states, as R,L or failed"},
+    {"search", 'q', "TEXT", "status top", "only those with TEXT in a name or the image"},
+    {"limit", OPTION_LIMIT, "N", "status top", "at most N containers"},
+    {"delay", OPTION_DELAY, "TIME", "top", "look again after so long (1s)"},
+    {"no-trunc", OPTION_NO_TRUNC, NULL, "ps status processes why", "do not shorten long cells"},
     {"timeout", OPTION_TIMEOUT, "SEC", ACTIONS,
      "wait at most so long until it is done (30; at most 60)"},
     {"no-wait", OPTION_NO_WAIT, NULL, ACTIONS, "do not wait until it is done"},
@@ -87,6 +104,9 @@ static const struct option_row {
     {"output", 'o', "FORMAT", NULL, "table (default), wide or json"},
     {"root", OPTION_ROOT, "DIR", NULL, "the supervisor that was started with --root DIR"},
     {"socket", OPTION_SOCKET, "PATH", NULL, "another control socket"},
+    {"curl", OPTION_CURL, NULL, NULL, "print the call by curl that does the same; do nothing"},
+    {"url", OPTION_URL, "URL", NULL,
+     "with --curl: where the status page is (http://localhost/container-status)"},
     {"debug", OPTION_DEBUG, NULL, NULL, "show requests and answers on stderr"},
     {"help", 'h', NULL, NULL, "show this help"},
 };
@@ -233,6 +253,14 @@ static int read_since(struct ctl *ctl, const char *text)
     return CTL_OK;
 }
 
+static int read_delay(struct ctl *ctl, const char *text)
+{
+    if (parse_duration(text, &ctl->delay_usec) < 0 || ctl->delay_usec < 100000 ||
+        ctl->delay_usec > 600000000)
+        return ctl_usage(ctl, "--delay \"%s\": write 100ms to 10m", text);
+    return CTL_OK;
+}
+
 static int read_stream(struct ctl *ctl, const char *text)
 {
     if (strcmp(text, "stdout") != 0 && strcmp(text, "stderr") != 0)
@@ -280,12 +308,17 @@ static int take_option(struct ctl *ctl, int key, const char *value, struct wishe
             return ctl_usage(ctl, "--socket: path too long");
         strcpy(ctl->control_socket, value);
         return CTL_OK;
+    case OPTION_URL:
+        ctl->url = value;
+        return CTL_OK;
     case OPTION_TIMEOUT:
         return read_timeout(ctl, value);
     case OPTION_TAIL:
         return read_tail(ctl, value);
     case OPTION_STREAM:
         return read_stream(ctl, value);
+    case OPTION_DELAY:
+        return read_delay(ctl, value);
     case OPTION_SINCE:
         return read_since(ctl, value);
     case 'o':
@@ -297,12 +330,24 @@ static int take_option(struct ctl *ctl, int key, const char *value, struct wishe
     }
     const struct {
         int key;
+        const char **text;
+    } texts[] = {
+        {OPTION_SORT, &ctl->sort},
+        {OPTION_STATE, &ctl->states},
+        {'q', &ctl->search},
+        {OPTION_LIMIT, &ctl->limit},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
+        if (texts[i].key == key && value)
+            *texts[i].text = value;
+    const struct {
+        int key;
         bool *flag;
     } flags[] = {
         {OPTION_DEBUG, &ctl->is_debug},
+        {OPTION_CURL, &ctl->is_curl},
         {OPTION_NO_TRUNC, &ctl->no_trunc},
         {'a', &ctl->all},
-        {'q', &ctl->quiet},
         {'f', &ctl->follow},
         {OPTION_TIMESTAMPS, &ctl->timestamps},
         {'h', &wishes->help},
@@ -310,6 +355,8 @@ static int take_option(struct ctl *ctl, int key, const char *value, struct wishe
     for (size_t i = 0; i < ARRAY_LENGTH(flags); i++)
         if (flags[i].key == key)
             *flags[i].flag = true;
+    if (key == 'q' && !value)
+        ctl->quiet = true;
     if (key == OPTION_NO_WAIT)
         ctl->wait_ms = 0;
     return CTL_OK;
@@ -397,12 +444,13 @@ static int run_verb(struct ctl *ctl, int argc, char **argv, struct wishes *wishe
         return ctl_usage(ctl, "%s is missing", verb->args);
     if (count > verb->most)
         return ctl_usage(ctl, "\"%s\" is one argument too many", argv[optind + verb->most]);
-    return verb->run(ctl, count, argv + optind);
+    return ctl->is_curl ? ctl_curl(ctl, count, argv + optind)
+                        : verb->run(ctl, count, argv + optind);
 }
 
 int main(int argc, char **argv)
 {
-    struct ctl ctl = {.wait_ms = CTL_WAIT_DEFAULT_MS, .tail = -1};
+    struct ctl ctl = {.wait_ms = CTL_WAIT_DEFAULT_MS, .tail = -1, .delay_usec = 1000000};
     struct wishes wishes = {0};
 
     look_at_terminal(&ctl);

@@ -45,6 +45,9 @@ struct ctl {
     bool has_colour; /* stdout is a terminal that takes colour, and NO_COLOR is not set */
     bool is_stdout_terminal;
 
+    bool is_curl;    /* --curl: print the call by curl instead */
+    const char *url; /* --url; NULL: the default */
+
     bool all;            /* ps -a */
     bool quiet;          /* ps -q */
     bool no_trunc;       /* ps --no-trunc */
@@ -56,6 +59,8 @@ struct ctl {
     bool timestamps;     /* logs --timestamps */
     const char *stream;  /* logs --stream: "stdout", "stderr"; NULL: both */
     uint64_t since_usec; /* events --since: so long ago; 0: not given */
+    const char *sort, *states, *search, *limit; /* status, top: as written; NULL: not given */
+    uint64_t delay_usec;                        /* top --delay */
 };
 
 /* ---- verbs ---- */
@@ -67,10 +72,17 @@ int ctl_logs(const struct ctl *ctl, int count, char **args);
 int ctl_events(const struct ctl *ctl, int count, char **args);
 int ctl_processes(const struct ctl *ctl, int count, char **args);
 int ctl_why(const struct ctl *ctl, int count, char **args);
+int ctl_status(const struct ctl *ctl, int count, char **args);
+int ctl_top(const struct ctl *ctl, int count, char **args);
 int ctl_apply(const struct ctl *ctl, int count, char **args);
 int ctl_version(const struct ctl *ctl, int count, char **args);
 
+int ctl_curl(const struct ctl *ctl, int count, char **args); /* any verb with --curl */
+
 /* ---- what they share ---- */
+
+/* Refuses all of a command line if one of its names is none, before anything is done. */
+int ctl_check_names(int count, char **args, struct error *error);
 
 /*
  * One call of the supervisor. request is taken over. more_ms is added to the usual deadline, for

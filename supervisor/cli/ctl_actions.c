@@ -115,8 +115,7 @@ static int act_on_tenant(const struct ctl *ctl, const char *tenant, json_t *resu
     return exit_code;
 }
 
-/* Refuses all of a command line if one of its names is none, before anything is done. */
-static int check_names(int count, char **args, struct error *error)
+int ctl_check_names(int count, char **args, struct error *error)
 {
     char tenant[NAME_MAX_LENGTH + 1], service[NAME_MAX_LENGTH + 1];
 
@@ -136,7 +135,7 @@ int ctl_act(const struct ctl *ctl, int count, char **args)
     struct error error = ERROR_INIT;
     int exit_code = CTL_OK;
 
-    if (check_names(count, args, &error) < 0)
+    if (ctl_check_names(count, args, &error) < 0)
         return ctl_usage(ctl, "%s", error.message);
     for (int i = 0; i < count; i++) {
         int r = strchr(args[i], '/') && name_split(args[i], tenant, service, NULL) == 0

@@ -5,103 +5,66 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "common/units.h"
 #include "supervisor/cli/ctl.h"
+#include "supervisor/cli/ctl_cell.h"
 #include "supervisor/cli/ctl_table.h"
 #include "supervisor/cli/ctl_text.h"
 
 #define CELL_MAX 512
 
-/* How a member of an answer is shown. */
-enum look {
-    SHOW_TEXT,
-    SHOW_NUMBER,
-    SHOW_PERCENT,
-    SHOW_BYTES,
-    SHOW_SECONDS,
-    SHOW_MILLISECONDS,
-};
-
 struct member {
     struct table_column column;
     const char *key;
-    enum look look;
+    enum cell_look look;
 };
 
 static const struct member process_members[] = {
-    {{"PID", true, 0}, "pid", SHOW_NUMBER},
-    {{"INSIDE", true, 0}, "pid_inside", SHOW_NUMBER},
-    {{"USER", true, 0}, "user", SHOW_NUMBER},
-    {{"S", false, 0}, "state", SHOW_TEXT},
-    {{"CPU%", true, 0}, "cpu_percent", SHOW_PERCENT},
-    {{"MEM", true, 0}, "memory_bytes", SHOW_BYTES},
-    {{"READ/S", true, 0}, "read_bytes_rate", SHOW_BYTES},
-    {{"WRITE/S", true, 0}, "write_bytes_rate", SHOW_BYTES},
-    {{"AGE", true, 0}, "age_seconds", SHOW_SECONDS},
-    {{"THREADS", true, 0}, "threads", SHOW_NUMBER},
-    {{"WAITS IN", false, 20}, "wait_channel", SHOW_TEXT},
-    {{"COMMAND", false, 60}, "command", SHOW_TEXT},
+    {{"PID", true, 0}, "pid", CELL_NUMBER},
+    {{"INSIDE", true, 0}, "pid_inside", CELL_NUMBER},
+    {{"USER", true, 0}, "user", CELL_NUMBER},
+    {{"S", false, 0}, "state", CELL_TEXT},
+    {{"CPU%", true, 0}, "cpu_percent", CELL_DECIMAL},
+    {{"MEM", true, 0}, "memory_bytes", CELL_BYTES},
+    {{"READ/S", true, 0}, "read_bytes_rate", CELL_BYTES},
+    {{"WRITE/S", true, 0}, "write_bytes_rate", CELL_BYTES},
+    {{"AGE", true, 0}, "age_seconds", CELL_SECONDS},
+    {{"THREADS", true, 0}, "threads", CELL_NUMBER},
+    {{"WAITS IN", false, 20}, "wait_channel", CELL_TEXT},
+    {{"COMMAND", false, 60}, "command", CELL_TEXT},
 };
 
 static const struct member waiting_members[] = {
-    {{"PID", true, 0}, "pid", SHOW_NUMBER},
-    {{"TASK", true, 0}, "tid", SHOW_NUMBER},
-    {{"NAME", false, 0}, "name", SHOW_TEXT},
-    {{"WAITS IN", false, 0}, "wait_channel", SHOW_TEXT},
-    {{"CALL", false, 0}, "syscall", SHOW_TEXT},
-    {{"SINCE", true, 0}, "seconds", SHOW_SECONDS},
-    {{"SEEN%", true, 0}, "share_percent", SHOW_PERCENT},
+    {{"PID", true, 0}, "pid", CELL_NUMBER},
+    {{"TASK", true, 0}, "tid", CELL_NUMBER},
+    {{"NAME", false, 0}, "name", CELL_TEXT},
+    {{"WAITS IN", false, 0}, "wait_channel", CELL_TEXT},
+    {{"CALL", false, 0}, "syscall", CELL_TEXT},
+    {{"SINCE", true, 0}, "seconds", CELL_SECONDS},
+    {{"SEEN%", true, 0}, "share_percent", CELL_DECIMAL},
 };
 
 static const struct member file_members[] = {
-    {{"PID", true, 0}, "pid", SHOW_NUMBER},
-    {{"WRITE/S", true, 0}, "write_bytes_rate", SHOW_BYTES},
-    {{"SIZE", true, 0}, "size_bytes", SHOW_BYTES},
-    {{"FILE", false, 100}, "path", SHOW_TEXT},
+    {{"PID", true, 0}, "pid", CELL_NUMBER},
+    {{"WRITE/S", true, 0}, "write_bytes_rate", CELL_BYTES},
+    {{"SIZE", true, 0}, "size_bytes", CELL_BYTES},
+    {{"FILE", false, 100}, "path", CELL_TEXT},
 };
 
 static const struct member device_members[] = {
-    {{"DISK", false, 0}, "name", SHOW_TEXT},
-    {{"BUSY%", true, 0}, "busy_percent", SHOW_PERCENT},
-    {{"READ/S", true, 0}, "read_bytes_rate", SHOW_BYTES},
-    {{"WRITE/S", true, 0}, "write_bytes_rate", SHOW_BYTES},
-    {{"WAIT", true, 0}, "wait_ms", SHOW_MILLISECONDS},
-    {{"QUEUE", true, 0}, "queue", SHOW_NUMBER},
+    {{"DISK", false, 0}, "name", CELL_TEXT},
+    {{"BUSY%", true, 0}, "busy_percent", CELL_DECIMAL},
+    {{"READ/S", true, 0}, "read_bytes_rate", CELL_BYTES},
+    {{"WRITE/S", true, 0}, "write_bytes_rate", CELL_BYTES},
+    {{"WAIT MS", true, 0}, "wait_ms", CELL_DECIMAL},
+    {{"QUEUE", true, 0}, "queue", CELL_NUMBER},
 };
 
-static void show_value(const json_t *value, enum look look, char *cell)
+static void show_value(const json_t *value, enum cell_look look, char *cell)
 {
-    double number = json_number_value(value);
-
-    cell[0] = '\0';
-    if (look == SHOW_TEXT) {
+    if (look == CELL_TEXT)
         snprintf(cell, CELL_MAX, "%s", json_is_string(value) ? json_string_value(value) : "");
-        return;
-    }
-    if (!json_is_number(value) || number < 0)
-        return;
-    switch (look) {
-    case SHOW_NUMBER:
-        snprintf(cell, CELL_MAX, "%.0f", number);
-        break;
-    case SHOW_PERCENT:
-        snprintf(cell, CELL_MAX, "%.1f", number);
-        break;
-    case SHOW_BYTES:
-        format_size((uint64_t)number, cell, CELL_MAX);
-        break;
-    case SHOW_SECONDS:
-        if (number < 60)
-            snprintf(cell, CELL_MAX, "%.3gs", number);
-        else
-            format_duration((uint64_t)(number * 1e6), cell, CELL_MAX);
-        break;
-    case SHOW_MILLISECONDS:
-        snprintf(cell, CELL_MAX, "%.1fms", number);
-        break;
-    case SHOW_TEXT:
-        break;
-    }
+    else
+        cell_number(json_is_number(value) ? json_number_value(value) : -1, look, cell, CELL_MAX);
 }
 
 static int print_list(const struct ctl *ctl, const json_t *list, const struct member *members,

@@ -3,14 +3,14 @@
  * The beginning of the C library in this program, without its look at the processor.
  *
  * glibc's own __libc_start_main asks the processor for its features and for the sizes of its
- * caches, to choose among its memcpy() and strlen() and to tune them: some sixty `cpuid`
+ * caches, to choose among its memcpy() and strlen() and to tune them: by some seventy `cpuid`
  * instructions (sysdeps/x86/cpu-features.c, dl-cacheinfo.h). In a virtual machine each of them
  * leaves the guest, and together they take 0.3 to 0.5 ms: more than all else that this program does
  * by itself in `state` or `exec`, which copy some kilobytes at most. No tunable turns that off. So
  * the program brings a __libc_start_main of its own, which does in the same order what glibc 2.36
  * does (csu/libc-start.c) but for that step. What is left at zero, _dl_x86_cpu_features, makes
- * every choice fall on the functions for any x86-64 (SSE2), and is read by nobody else in a static
- * program that loads no libraries.
+ * every choice fall on the functions for any x86-64 (SSE2). Else only what is not used here looks
+ * at it: dlopen(3), sysconf(3) for the sizes of caches, and elided locks, which stay off.
  *
  * The steps are the library's own functions, hidden but in the archive. They belong to one version
  * of it; with another, on another processor, or with the sanitizers (a dynamic program) this file

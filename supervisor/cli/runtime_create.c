@@ -227,6 +227,15 @@ static int make(struct runtime *runtime, const struct runtime_passed *passed, bo
     return r;
 }
 
+static void close_creation(struct runtime_creation *creation)
+{
+    runtime_cgroup_close(&creation->cgroup);
+    store_entry_close(&creation->container.entry);
+    config_free(creation->config);
+    creation->config = NULL;
+    free(steal_ptr(creation->bundle));
+}
+
 int runtime_creation_make(struct runtime *runtime, const char *id, bool with_socket,
                           bool wants_terminal, runtime_maker *maker,
                           struct runtime_creation *creation, struct error *error)
@@ -259,7 +268,7 @@ int runtime_creation_make(struct runtime *runtime, const char *id, bool with_soc
             runtime_creation_undo(creation);
     }
     if (r < 0)
-        runtime_creation_close(creation);
+        close_creation(creation);
     else
         runtime_log_warnings(creation->made.warnings);
     return r;
@@ -278,28 +287,10 @@ void runtime_creation_undo(struct runtime_creation *creation)
     runtime_poststop(creation->config, creation->container.state.id);
 }
 
-void runtime_creation_close(struct runtime_creation *creation)
-{
-    if (creation->is_made) {
-        close_fd(&creation->made.pidfd);
-        close_fd(&creation->made.start_fd);
-        close_fd(&creation->made.terminal_fd);
-    }
-    creation->is_made = false;
-    runtime_cgroup_close(&creation->cgroup);
-    store_entry_close(&creation->container.entry);
-    config_free(creation->config);
-    creation->config = NULL;
-    free(steal_ptr(creation->bundle));
-}
-
 int runtime_create_verb(struct runtime *runtime, int count, char **args, struct error *error)
 {
-    struct runtime_creation creation;
+    static struct runtime_creation creation; /* what is open in the end goes with the process */
 
     (void)count;
-    int r = runtime_creation_make(runtime, args[0], true, false, NULL, &creation, error);
-    if (r == 0)
-        runtime_creation_close(&creation);
-    return r;
+    return runtime_creation_make(runtime, args[0], true, false, NULL, &creation, error);
 }

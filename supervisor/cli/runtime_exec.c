@@ -11,7 +11,7 @@
 #include "supervisor/runtime/cgroup.h"
 #include "supervisor/runtime/seccomp.h"
 
-/* All that one `exec` needs, gathered before anything is done. */
+/* All that one `exec` needs, gathered before anything is done. It goes with the process. */
 struct execution {
     struct runtime_container container;
     json_t *json;
@@ -102,18 +102,6 @@ static int gather(struct runtime *runtime, int count, char **args, struct execut
     return r;
 }
 
-static void release(struct execution *execution)
-{
-    close_fd(&execution->console);
-    seccomp_program_free(execution->seccomp);
-    runtime_cgroup_close(&execution->group);
-    config_process_free(execution->process);
-    config_free(execution->config);
-    json_decref(execution->json);
-    close_fd(&execution->pidfd);
-    runtime_container_close(&execution->container);
-}
-
 static int execute(const struct runtime *runtime, const struct execution *execution,
                    struct container *made, struct error *error)
 {
@@ -152,7 +140,7 @@ static int execute(const struct runtime *runtime, const struct execution *execut
 
 int runtime_exec_verb(struct runtime *runtime, int count, char **args, struct error *error)
 {
-    struct execution execution = {.container.entry.fd = -1, .pidfd = -1, .console = -1};
+    static struct execution execution = {.container.entry.fd = -1, .pidfd = -1, .console = -1};
     bool is_foreground = !runtime->options.is_detached;
     _cleanup_close_ int signals = -1;
     struct container made;
@@ -160,16 +148,10 @@ int runtime_exec_verb(struct runtime *runtime, int count, char **args, struct er
 
     if (r == 0)
         r = execute(runtime, &execution, &made, error);
-    bool is_made = r == 0;
-    if (is_made && is_foreground) {
+    if (r == 0 && is_foreground) {
         signals = runtime_hold_signals();
         r = signals < 0 ? error_sys(error, -signals, "take signals")
                         : runtime_wait(&made, signals, -1, error);
     }
-    if (is_made) {
-        close_fd(&made.pidfd);
-        close_fd(&made.terminal_fd);
-    }
-    release(&execution);
     return r < 0 ? error_wrap(error, "exec failed") : r;
 }

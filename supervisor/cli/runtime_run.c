@@ -51,7 +51,7 @@ int runtime_run_made(struct runtime *runtime, const char *id, runtime_maker *mak
                      struct error *error)
 {
     bool is_foreground = !runtime->options.is_detached;
-    struct runtime_creation creation;
+    static struct runtime_creation creation; /* what is open in the end goes with the process */
     _cleanup_close_ int signals = -1, notify = -1;
 
     if (is_foreground && !runtime->options.has_no_subreaper)
@@ -78,7 +78,6 @@ int runtime_run_made(struct runtime *runtime, const char *id, runtime_maker *mak
         store_unlock(&creation.container.entry);
         runtime_notify_wait(notify, creation.made.pidfd, creation.made.pid);
     }
-    runtime_creation_close(&creation);
     return r;
 }
 

@@ -173,14 +173,13 @@ typedef int runtime_maker(struct runtime *runtime, const struct runtime_passed *
  * Makes a container until it waits for its start. with_socket: another program can start it;
  * wants_terminal: its terminal's master is wanted in creation->made. maker makes the process, NULL:
  * one that waits to be started. Where it fails nothing is left. Otherwise the container stays
- * locked until runtime_creation_close().
+ * locked, and what is open in creation open, until the program ends.
  */
 int runtime_creation_make(struct runtime *runtime, const char *id, bool with_socket,
                           bool wants_terminal, runtime_maker *maker,
                           struct runtime_creation *creation, struct error *error);
 /* Takes everything back: process, cgroup, directory; poststop hooks run. */
 void runtime_creation_undo(struct runtime_creation *creation);
-void runtime_creation_close(struct runtime_creation *creation);
 
 /* ---- runtime_run.c ---- */
 

@@ -42,6 +42,8 @@ struct connection {
     pid_t pid;
     char actor[256];
     json_t *actor_json;
+    struct service *ordered; /* what the request is to change; its end is noted there */
+    const char *order;       /* the verb */
     bool is_broken;
     struct waiting waiting;
     sd_event_source *source, *timer;
@@ -94,12 +96,36 @@ static void set_deadline(struct connection *connection, uint64_t usec)
     sd_event_source_set_enabled(connection->timer, SD_EVENT_ONESHOT);
 }
 
+void connection_order(struct connection *connection, struct service *service, const char *verb)
+{
+    connection->ordered = service;
+    connection->order = verb;
+    service_note_event(service, LOG_LEVEL_INFO, connection->actor_json, NULL, "%s asked by %s",
+                       verb, connection->actor);
+}
+
+/* The other end of an order: whoever reads the journal sees what became of it. */
+static void note_end(struct connection *connection, const json_t *answer)
+{
+    struct service *service = connection->ordered;
+    const char *code = json_string_value(json_object_get(answer, "code"));
+    const char *message = json_string_value(json_object_get(answer, "message"));
+
+    if (!service)
+        return;
+    connection->ordered = NULL;
+    service_note_event(service, LOG_LEVEL_INFO, connection->actor_json, NULL, "%s: %s%s%.200s",
+                       connection->order, answer && !code ? "ok" : code ? code : "failed",
+                       message ? ": " : "", message ? message : "");
+}
+
 /* Never waits for a slow peer longer than SEND_TIMEOUT_MS; one that takes no answer is dropped. */
 static void send_answer(struct connection *connection, const json_t *answer)
 {
     struct error error = ERROR_INIT;
 
     connection->waiting.service = NULL;
+    note_end(connection, answer);
     int r = answer ? control_send(connection->fd, answer, SEND_TIMEOUT_MS, &error) : -ENOMEM;
     if (r == -EMSGSIZE) {
         _cleanup_json_ json_t *refusal =

@@ -36,6 +36,12 @@ const char *connection_actor(const struct connection *connection);
 /* The same as an object {"uid", "pid", ...} for the journal; belongs to the connection. */
 const json_t *connection_actor_json(const struct connection *connection);
 
+/*
+ * Notes in the journal who asked for a change of service; when the request is answered, what became
+ * of it. verb outlives the connection.
+ */
+void connection_order(struct connection *connection, struct service *service, const char *verb);
+
 /* Answers; takes the reference. Adds "version". */
 void connection_answer(struct connection *connection, json_t *answer);
 void connection_refuse(struct connection *connection, enum control_code code, const char *format,

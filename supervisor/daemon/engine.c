@@ -240,17 +240,31 @@ static int open_loop(struct engine *engine, struct error *error)
     return r < 0 ? error_sys(error, -r, "make the event loop") : 0;
 }
 
+/* What the kernel allows at most (proc_sys_fs(5)); 0: unknown. */
+static rlim_t most_descriptors(void)
+{
+    _cleanup_fclose_ FILE *file = fopen("/proc/sys/fs/nr_open", "re");
+    unsigned long long most = 0;
+
+    return file && fscanf(file, "%llu", &most) == 1 ? most : 0;
+}
+
 /*
- * Every container takes some twenty descriptors, and a shell's soft limit of 1024 is there for
- * select(2), which we do not call. Containers get limits of their own.
+ * Every container takes some forty descriptors, most of them for its figures; a shell's soft limit
+ * of 1024 is there for select(2), which we do not call, and the hard one of some machines is too
+ * low for a thousand containers. Containers get limits of their own.
  */
 static int raise_descriptor_limit(struct engine *engine, struct error *error)
 {
     struct rlimit limit;
+    rlim_t most = most_descriptors();
 
     (void)engine;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return error_sys(error, errno, "read the limit of open files");
+    if (limit.rlim_max < most &&
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = most, .rlim_max = most}) == 0)
+        return 0;
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
         return error_sys(error, errno, "raise the limit of open files to %llu",
@@ -261,6 +275,13 @@ static int raise_descriptor_limit(struct engine *engine, struct error *error)
 static int load_ids(struct engine *engine, struct error *error)
 {
     return ids_load(engine->data_fd, &engine->ids, error);
+}
+
+static int open_oom_log(struct engine *engine, struct error *error)
+{
+    (void)error;
+    engine->oom_log = oom_log_open();
+    return 0;
 }
 
 static int open_control(struct engine *engine, struct error *error)
@@ -276,9 +297,9 @@ static int open_tenants(struct engine *engine, struct error *error)
 int engine_open(struct engine *engine, const struct settings *settings, struct error *error)
 {
     static int (*const steps[])(struct engine *, struct error *) = {
-        raise_descriptor_limit, open_directories, take_lock,    open_loop,  leave_mount_namespace,
-        open_cgroups,           clean_leftovers,  load_ids,     open_board, traffic_watch_open,
-        open_network,           open_tenants,     open_control,
+        raise_descriptor_limit, open_directories, take_lock,    open_loop,    leave_mount_namespace,
+        open_cgroups,           clean_leftovers,  load_ids,     open_board,   traffic_watch_open,
+        open_network,           open_oom_log,     open_tenants, open_control,
     };
     int r = 0;
 
@@ -388,6 +409,7 @@ void engine_close(struct engine *engine)
 {
     control_server_close(steal_ptr(engine->control));
     why_close(engine);
+    oom_log_close(engine->oom_log);
     if (engine->board)
         kill_services(engine);
     tenants_close(engine->tenants);

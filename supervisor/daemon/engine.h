@@ -15,6 +15,7 @@
 #include "common/control.h"
 #include "common/scoreboard.h"
 #include "supervisor/daemon/logfile.h"
+#include "supervisor/daemon/oom.h"
 #include "supervisor/daemon/restart.h"
 #include "supervisor/daemon/sampling.h"
 #include "supervisor/daemon/settings.h"
@@ -24,7 +25,7 @@
 #include "supervisor/spec/spec.h"
 
 /* Events of one service that `inspect` shows. */
-#define SERVICE_EVENTS 16
+#define SERVICE_EVENTS 24
 
 /* A tenant_spec that several services share; freed with the last of them. */
 struct spec_reference {
@@ -73,6 +74,7 @@ struct service {
     int exit_code; /* or -1 */
     int exit_signal;
     uint64_t exit_realtime_usec;
+    struct oom_victim oom_victim; /* the last of this run */
 
     bool has_container;
     struct container container;
@@ -112,7 +114,8 @@ struct engine {
     struct service *services;        /* in the order of their start */
     uint8_t *slots_taken;            /* settings.slots flags */
     struct control_server *control;
-    struct look *looks; /* under way (why.h) */
+    struct look *looks;      /* under way (why.h) */
+    struct oom_log *oom_log; /* NULL: the kernel's log may not be read */
     struct tenants *tenants;
     struct json_t *ids; /* tenant -> number of its id range */
     int lock_fd;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "supervisor/daemon/faults.h"
 
+#include <stdio.h>
+
 #include "common/cleanup.h"
+#include "common/units.h"
 
 #define NOTE_INTERVAL_USEC UINT64_C(600000000)
 
@@ -16,7 +19,19 @@ static const char *const fault_texts[FAULT_COUNT] = {
     [FAULT_REFUSED] = "requests were refused",
 };
 
-static void note(struct service *service, enum slot_fault fault)
+/* " (php-fpm, pid 8123, with 120M)", where the kernel tells. */
+static void name_victim(struct service *service, char *text, size_t size)
+{
+    const struct oom_victim *victim = &service->oom_victim;
+    char memory[16];
+
+    text[0] = '\0';
+    if (oom_log_take(service->engine->oom_log, service->cgroup_path, &service->oom_victim))
+        snprintf(text, size, ": %s (pid %d), which had %s", victim->name, (int)victim->pid,
+                 format_size(victim->memory_bytes, memory, sizeof(memory)));
+}
+
+static void note(struct service *service, enum slot_fault fault, const char *more)
 {
     struct fault_notes *notes = &service->sampling.notes[fault];
     uint64_t now = clock_boottime_usec();
@@ -26,10 +41,10 @@ static void note(struct service *service, enum slot_fault fault)
         return;
     /* "in N samples": a line for each second of a throttled hour would bury all others. */
     if (notes->noted_usec)
-        service_note(service, "%s (in %u samples of the last %u minutes)", fault_texts[fault],
-                     notes->unnoted, (unsigned)((now - notes->noted_usec) / 60000000));
+        service_note(service, "%s%s (in %u samples of the last %u minutes)", fault_texts[fault],
+                     more, notes->unnoted, (unsigned)((now - notes->noted_usec) / 60000000));
     else
-        service_note(service, "%s", fault_texts[fault]);
+        service_note(service, "%s%s", fault_texts[fault], more);
     notes->noted_usec = now;
     notes->unnoted = 0;
 }
@@ -37,14 +52,17 @@ static void note(struct service *service, enum slot_fault fault)
 void fault_count(struct service *service, enum slot_fault fault, bool is_told)
 {
     struct sampling *sampling = &service->sampling;
+    char more[128] = "";
 
+    if (fault == FAULT_OOM)
+        name_victim(service, more, sizeof(more));
     sampling->faults++;
     sampling->last_fault = fault;
     sampling->last_fault_realtime_usec = clock_realtime_usec();
     sampling->minute.faults++;
     sampling->half_hour.faults++;
     if (!is_told)
-        note(service, fault);
+        note(service, fault, more);
 }
 
 /* In the order of their weight: the last one counted is the one that the board names. */

@@ -16,7 +16,7 @@
 
 #define USEC_PER_SEC     UINT64_C(1000000)
 #define LITTLE_USE_USEC  2000 /* a full reading costs some 40 us: two hundredths of it */
-#define LITTLE_USE_EVERY (3 * USEC_PER_SEC)
+#define LITTLE_USE_EVERY (5 * USEC_PER_SEC)
 #define DEAR_EVERY       (10 * USEC_PER_SEC)
 
 struct sampler {
@@ -163,28 +163,26 @@ static int compare_ifindex(const void *a, const void *b)
 }
 
 /* Returns whether the counters moved. */
-static bool sample_network(struct service *service, size_t known, uint64_t elapsed)
+static bool sample_network(struct service *service, size_t links, uint64_t elapsed)
 {
     const struct sampler *sampler = service->engine->sampler;
-    const struct network_counters key = {.ifindex = service->network.ifindex};
     struct network_counters *last = &service->sampling.counters;
+    struct network_counters now = {.ifindex = service->network.ifindex};
 
     const struct network_counters *found =
-        known && service->has_network
-            ? bsearch(&key, sampler->counters, known, sizeof(key), compare_ifindex)
+        links && service->has_network
+            ? bsearch(&now, sampler->counters, links, sizeof(now), compare_ifindex)
             : NULL;
-    if (!found) {
-        bool is_news = last->ifindex != 0;
-        *last = (struct network_counters){0};
-        return is_news;
+    now = found && found->is_found ? *found : (struct network_counters){0};
+    if (memcmp(&now, last, sizeof(now)) == 0) {
+        service->sampling.net_receive_rate = service->sampling.net_transmit_rate = 0;
+        return false;
     }
-    elapsed = last->ifindex ? elapsed : 0;
-    service->sampling.net_receive_rate = rate(found->receive_bytes, last->receive_bytes, elapsed);
-    service->sampling.net_transmit_rate =
-        rate(found->transmit_bytes, last->transmit_bytes, elapsed);
-    bool is_news = memcmp(found, last, sizeof(*last)) != 0;
-    *last = *found;
-    return is_news;
+    elapsed = last->ifindex && now.ifindex ? elapsed : 0;
+    service->sampling.net_receive_rate = rate(now.receive_bytes, last->receive_bytes, elapsed);
+    service->sampling.net_transmit_rate = rate(now.transmit_bytes, last->transmit_bytes, elapsed);
+    *last = now;
+    return true;
 }
 
 static bool has_rates(const struct sampling *sampling)
@@ -193,7 +191,7 @@ static bool has_rates(const struct sampling *sampling)
            sampling->io_write_rate || sampling->net_receive_rate || sampling->net_transmit_rate;
 }
 
-static void sample_service(struct service *service, size_t links_known, uint64_t now)
+static void sample_service(struct service *service, size_t links, uint64_t now)
 {
     struct sampling *sampling = &service->sampling;
     uint64_t elapsed = sampling->cpu_usec ? now - sampling->cpu_usec : 0;
@@ -201,7 +199,7 @@ static void sample_service(struct service *service, size_t links_known, uint64_t
 
     if (is_idle) /* what was read last is a reading of now, in which nothing moved */
         take_rates(sampling, &sampling->sample, &sampling->sample, 0);
-    bool is_news = sample_network(service, links_known, elapsed);
+    bool is_news = sample_network(service, links, elapsed);
     history_add(service, now);
     if (is_idle && !is_news && sampling->is_settled) {
         scoreboard_slot_confirm(service->engine->board, service->slot, now);
@@ -213,7 +211,20 @@ static void sample_service(struct service *service, size_t links_known, uint64_t
 
 /* ---- all of them ---- */
 
-/* The counters of all links by one dump, in ascending order of ifindex; returns how many. */
+static bool make_room(struct sampler *sampler, size_t links)
+{
+    if (links <= sampler->counter_room)
+        return true;
+    struct network_counters *grown =
+        realloc(sampler->counters, 2 * links * sizeof(*sampler->counters));
+    if (!grown)
+        return false;
+    sampler->counters = grown;
+    sampler->counter_room = 2 * links;
+    return true;
+}
+
+/* The counters of all containers' links in ascending order of ifindex; returns how many. */
 static size_t read_links(struct engine *engine)
 {
     struct sampler *sampler = engine->sampler;
@@ -221,17 +232,14 @@ static size_t read_links(struct engine *engine)
 
     for (const struct service *s = sampler->services; s; s = s->next_sampled)
         links += s->has_network;
-    if (links > sampler->counter_room) {
-        struct network_counters *grown =
-            realloc(sampler->counters, 2 * links * sizeof(*sampler->counters));
-        if (!grown)
-            return 0;
-        sampler->counters = grown;
-        sampler->counter_room = 2 * links;
-    }
-    ssize_t known =
-        links ? network_counters(engine->network, sampler->counters, sampler->counter_room) : 0;
-    return known > 0 ? (size_t)known : 0;
+    if (links == 0 || !make_room(sampler, links))
+        return 0;
+    links = 0;
+    for (const struct service *s = sampler->services; s; s = s->next_sampled)
+        if (s->has_network)
+            sampler->counters[links++].ifindex = s->network.ifindex;
+    qsort(sampler->counters, links, sizeof(*sampler->counters), compare_ifindex);
+    return network_counters(engine->network, sampler->counters, links) == 0 ? links : 0;
 }
 
 static uint64_t clock_usec(clockid_t clock)
@@ -259,11 +267,11 @@ static void sample_machine(struct engine *engine, uint64_t now)
 
 static void sample_services(struct engine *engine, uint64_t now)
 {
-    size_t links_known = read_links(engine);
+    size_t links = read_links(engine);
 
     for (struct service *s = engine->sampler->services; s; s = s->next_sampled)
         if (s->has_container && s->cgroup)
-            sample_service(s, links_known, now);
+            sample_service(s, links, now);
 }
 
 /*

@@ -9,7 +9,7 @@
  * What is read of a container depends on what it did, so that the price of looking stays far below
  * that of working. Each turn reads the one file that tells how much CPU it used. If that stands
  * still and nothing else moved when all was read last, then nothing happened: the slot says that
- * its figures are still true. A container that used a little is read in full every three seconds,
+ * its figures are still true. A container that used a little is read in full every five seconds,
  * one that used more at once. The dear part (memory.stat, limits, disk) is read every ten seconds,
  * spread over the containers so that no turn reads all.
  */

@@ -126,10 +126,16 @@ static json_t *last_lines(const struct service *service)
 }
 
 /* What an ending is remembered by, for whoever asks tomorrow. */
-static json_t *exit_object(const struct service *service, bool is_trouble)
+static json_t *exit_object(const struct service *service, bool is_trouble, pid_t pid, bool is_oom)
 {
-    json_t *exit = json_pack("{s:i, s:i, s:n}", "code", service->exit_code, "signal",
-                             service->exit_signal, "oom_victim");
+    /* Where the kernel's log may not be read: the first process, if that was killed, it must be. */
+    const struct oom_victim first = {.pid = pid};
+    const struct oom_victim *victim = service->oom_victim.pid           ? &service->oom_victim
+                                      : service->exit_signal == SIGKILL ? &first
+                                                                        : NULL;
+    json_t *exit =
+        json_pack("{s:i, s:i, s:o}", "code", service->exit_code, "signal", service->exit_signal,
+                  "oom_victim", is_oom && victim ? oom_victim_to_json(victim) : json_null());
 
     if (exit && is_trouble)
         json_object_set_new(exit, "log", last_lines(service));
@@ -205,6 +211,7 @@ static int launch(struct service *service, struct error *error)
     take_new_spec(service);
     service->run++;
     service->next = NEXT_BY_POLICY;
+    service->oom_victim = (struct oom_victim){0};
     service->is_killed = false;
     service->next_start_usec = 0;
     service_set_state(service, CONTAINER_STARTING);
@@ -253,11 +260,12 @@ static void finish_run(struct service *service)
         .ran_usec = clock_boottime_usec() - service->started_usec,
     };
 
+    pid_t pid = service->container.pid;
     bool is_oom = describe_end(service, text, sizeof(text));
     service_teardown(service);
     service->ended = service->run;
     bool is_trouble = end.is_failure && service->next == NEXT_BY_POLICY;
-    _cleanup_json_ json_t *exit = exit_object(service, is_trouble);
+    _cleanup_json_ json_t *exit = exit_object(service, is_trouble, pid, is_oom);
     service_note_event(service, is_trouble ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, NULL, exit,
                        "ended: %s", text);
     engine->failures += is_trouble;

@@ -7,6 +7,7 @@
 
 #include "common/cleanup.h"
 #include "supervisor/daemon/engine.h"
+#include "supervisor/daemon/sampler.h"
 
 #define MINUTE_USEC UINT64_C(60000000)
 
@@ -22,10 +23,14 @@ struct service_traffic {
     uint64_t read_usec; /* CLOCK_BOOTTIME */
     struct traffic_totals totals;
     struct traffic_minute minute;
-    uint32_t requests_rate_milli;
-    uint64_t bytes_out_rate;
-    uint32_t latency_usec[3]; /* of quantiles */
-    bool has_latency;
+    /* What a slot shows beside the totals. */
+    struct traffic_figures {
+        uint64_t bytes_out_rate;
+        uint32_t requests_rate_milli;
+        uint32_t in_flight;
+        uint32_t has_latency;
+        uint32_t latency_usec[3]; /* of quantiles */
+    } figures;
 };
 
 static const unsigned quantiles[] = {500, 950, 990};
@@ -128,14 +133,15 @@ static uint32_t at_most_u32(uint64_t value)
 
 static void take_latency(struct service_traffic *traffic, uint64_t now)
 {
+    struct traffic_figures *figures = &traffic->figures;
     uint32_t recent[TRAFFIC_BUCKETS];
 
     traffic_minute_add(&traffic->minute, now, traffic->totals.histogram, recent);
     for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++)
-        traffic->latency_usec[i] = at_most_u32(traffic_quantile(recent, quantiles[i]));
-    traffic->has_latency = false;
-    for (unsigned i = 0; i < TRAFFIC_BUCKETS && !traffic->has_latency; i++)
-        traffic->has_latency = recent[i] != 0;
+        figures->latency_usec[i] = at_most_u32(traffic_quantile(recent, quantiles[i]));
+    figures->has_latency = false;
+    for (unsigned i = 0; i < TRAFFIC_BUCKETS && !figures->has_latency; i++)
+        figures->has_latency = recent[i] != 0;
 }
 
 /* Totals that went back are another file's, or were written by somebody else than httpd. */
@@ -144,17 +150,23 @@ static bool is_another_file(const struct traffic_totals *now, const struct traff
     return now->requests < before->requests || now->begun < before->begun;
 }
 
+static struct service_traffic *traffic_of(struct service *service)
+{
+    if (!service->traffic)
+        service->traffic = calloc(1, sizeof(*service->traffic));
+    if (service->traffic && !service->traffic->read_usec)
+        service->traffic->hint = UINT32_MAX;
+    return service->traffic;
+}
+
 static void read_service(struct traffic_watch *watch, struct service *service, uint64_t now)
 {
     struct traffic_totals totals = {0};
-    struct service_traffic *traffic = service->traffic;
+    struct service_traffic *traffic = traffic_of(service);
 
-    if (!traffic) {
-        traffic = service->traffic = calloc(1, sizeof(*traffic));
-        if (!traffic)
-            return;
-        traffic->hint = UINT32_MAX;
-    }
+    if (!traffic)
+        return;
+    const struct traffic_figures before = traffic->figures;
     /* No request yet is a figure, too: zeros. */
     (void)traffic_read(watch->reader, service->tenant, service->spec->name, &traffic->hint,
                        &totals);
@@ -163,43 +175,47 @@ static void read_service(struct traffic_watch *watch, struct service *service, u
         traffic->minute.count = 0;
         elapsed = 0;
     }
-    traffic->requests_rate_milli =
+    bool is_news = memcmp(&totals, &traffic->totals, sizeof(totals)) != 0;
+    struct traffic_figures *figures = &traffic->figures;
+    figures->requests_rate_milli =
         at_most_u32(rate(totals.requests, traffic->totals.requests, elapsed, 1000));
-    traffic->bytes_out_rate = rate(totals.bytes_out, traffic->totals.bytes_out, elapsed, 1);
-    service->sampling.has_requests_rate = elapsed > 0;
-    service->sampling.requests_rate_milli = traffic->requests_rate_milli;
-    /* A latency is of the last minute: it moves without a request. */
-    if (traffic->has_latency || memcmp(&totals, &traffic->totals, sizeof(totals)) != 0)
-        service->sampling.is_settled = false;
+    figures->bytes_out_rate = rate(totals.bytes_out, traffic->totals.bytes_out, elapsed, 1);
+    figures->in_flight = totals.in_flight;
     traffic->totals = totals;
     traffic->read_usec = now;
-    take_latency(traffic, now);
+    if (is_news || figures->has_latency || traffic->minute.count == 0)
+        take_latency(traffic, now);
+    if (is_news || memcmp(figures, &before, sizeof(before)) != 0)
+        service->sampling.is_settled = false;
+    service->sampling.has_requests_rate = true;
+    service->sampling.requests_rate_milli = figures->requests_rate_milli;
 }
 
 /* The children's counter may tell of one that has died: the records of living ones are counted. */
-static void read_in_flight(struct traffic_watch *watch, struct engine *engine)
+static void count_in_flight(struct engine *engine)
 {
+    struct traffic_watch *watch = engine->traffic;
     bool is_any = false;
 
-    for (struct service *s = engine->services; s && !is_any; s = s->next_service)
-        is_any = s->has_container && s->traffic && s->traffic->totals.in_flight > 0;
+    for (struct service *s = sampler_services(engine); s && !is_any; s = s->next_sampled)
+        is_any = s->has_container && s->traffic && s->traffic->figures.in_flight > 0;
     if (!is_any || traffic_count_in_flight(watch->reader, watch->in_flight) < 0)
         return;
-    for (struct service *s = engine->services; s; s = s->next_service)
+    for (struct service *s = sampler_services(engine); s; s = s->next_sampled)
         if (s->has_container && s->traffic)
-            s->traffic->totals.in_flight = s->traffic->hint < traffic_slot_count(watch->reader)
-                                               ? watch->in_flight[s->traffic->hint]
-                                               : 0;
+            s->traffic->figures.in_flight = s->traffic->hint < traffic_slot_count(watch->reader)
+                                                ? watch->in_flight[s->traffic->hint]
+                                                : 0;
 }
 
 void traffic_sample(struct engine *engine, uint64_t now_usec)
 {
     if (!make_sure_of_board(engine))
         return;
-    for (struct service *s = engine->services; s; s = s->next_service)
+    for (struct service *s = sampler_services(engine); s; s = s->next_sampled)
         if (s->has_container)
             read_service(engine->traffic, s, now_usec);
-    read_in_flight(engine->traffic, engine);
+    count_in_flight(engine);
 }
 
 void traffic_fill(const struct service *service, struct container_slot *slot)
@@ -218,15 +234,15 @@ void traffic_fill(const struct service *service, struct container_slot *slot)
     slot->last_request_realtime_usec = totals->last_request_realtime_usec;
     if (!service->has_container)
         return; /* what is told of now was not read of late */
-    slot->requests_in_flight = totals->in_flight;
-    slot->requests_rate_milli = traffic->requests_rate_milli;
-    slot->request_bytes_out_rate = traffic->bytes_out_rate;
-    if (!traffic->has_latency)
+    slot->requests_in_flight = traffic->figures.in_flight;
+    slot->requests_rate_milli = traffic->figures.requests_rate_milli;
+    slot->request_bytes_out_rate = traffic->figures.bytes_out_rate;
+    if (!traffic->figures.has_latency)
         return;
     slot->has |= SLOT_HAS_LATENCY;
-    slot->latency_p50_usec = traffic->latency_usec[0];
-    slot->latency_p95_usec = traffic->latency_usec[1];
-    slot->latency_p99_usec = traffic->latency_usec[2];
+    slot->latency_p50_usec = traffic->figures.latency_usec[0];
+    slot->latency_p95_usec = traffic->figures.latency_usec[1];
+    slot->latency_p99_usec = traffic->figures.latency_usec[2];
 }
 
 void traffic_forget(struct service *service)

@@ -75,8 +75,7 @@ static void refuse_error(const struct request *request, int r, const struct erro
 
 static void note_action(const struct request *request, const char *verb)
 {
-    service_note_event(request->service, LOG_LEVEL_INFO, connection_actor_json(request->connection),
-                       NULL, "%s asked by %s", verb, connection_actor(request->connection));
+    connection_order(request->connection, request->service, verb);
 }
 
 static void verb_version(const struct request *request)

@@ -97,11 +97,10 @@ static int on_text(sd_event_source *source, int fd, uint32_t events, void *userd
     ssize_t got = read(fd, look->text + look->length, LOOK_TEXT_MAX - look->length);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
-    if (got > 0) {
+    if (got > 0)
         look->length += (size_t)got;
-        return 0;
-    }
-    look_answer(look);
+    else /* its end is near, and is what is waited for: only then the next look may begin */
+        look->fd_source = sd_event_source_disable_unref(look->fd_source);
     return 0;
 }
 
@@ -139,6 +138,7 @@ static struct why_request request_of(const struct service *service, enum why_kin
         .cpu_limit_milli = service->spec->cpu_limit_milli
                                ? service->spec->cpu_limit_milli
                                : service->engine->settings.default_cpu_milli,
+        .cpu_throttled_rate = service->sampling.cpu_throttled_rate,
         .memory_bytes = service->sampling.sample.memory_bytes,
     };
 

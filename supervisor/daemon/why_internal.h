@@ -18,6 +18,7 @@ struct why_request {
     pid_t pid; /* of its first process; 0: it has none */
     uint32_t id_base;
     uint64_t cpu_limit_milli;
+    uint64_t cpu_throttled_rate; /* microseconds a second, all tasks together */
     uint64_t memory_limit_bytes; /* 0: none or not known */
     uint64_t memory_bytes;
 };

@@ -18,6 +18,7 @@
 #define PRESSURE_PERCENT  10.0
 #define RATE_BYTES        (UINT64_C(1) << 20) /* a second */
 #define LONG_WAIT_SECONDS 5.0
+#define THROTTLED_MSEC    20.0 /* in a second */
 
 static void say(json_t *sentences, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -180,14 +181,21 @@ static void say_disk_users(const struct why_view *view, json_t *sentences)
 static void say_cpu(const struct why_view *view, json_t *sentences)
 {
     double limit = (double)view->request->cpu_limit_milli / 10, sum = 0;
+    double held_msec = (double)view->request->cpu_throttled_rate / 1000;
     const struct process *user = largest(&view->processes, by_cpu);
 
     for (size_t i = 0; i < view->processes.count; i++)
         sum += view->processes.processes[i].cpu_percent;
-    if (user && limit > 0 && sum >= NEAR_LIMIT * limit)
+    if (!user || limit <= 0)
+        return;
+    if (held_msec >= THROTTLED_MSEC)
         say(sentences,
-            "Its processes use %.2f of the %.2f CPUs that it may use, %s (pid %d) %.2f of them: "
-            "the CPU limit holds it back.",
+            "The limit of %.2f CPUs holds it back: %.0f ms in each second. Most CPU is used by %s "
+            "(pid %d).",
+            limit / 100, held_msec, user->name, (int)user->pid);
+    else if (sum >= NEAR_LIMIT * limit)
+        say(sentences,
+            "Its processes use %.2f of the %.2f CPUs that they may use, %s (pid %d) %.2f.",
             sum / 100, limit / 100, user->name, (int)user->pid, user->cpu_percent / 100);
 }
 

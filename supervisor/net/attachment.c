@@ -231,33 +231,9 @@ int network_detach(struct network *network, struct network_attachment *attachmen
 /* ---- counting ---- */
 
 struct counting {
-    const struct network *network;
     struct network_counters *counters;
-    size_t count, max;
+    size_t count;
 };
-
-/* What the host's end receives is what the container has sent. */
-static void count_link(const struct link *link, void *data)
-{
-    struct counting *counting = data;
-
-    if (counting->count == counting->max || !network_is_port(counting->network, link))
-        return;
-    counting->counters[counting->count++] = (struct network_counters){
-        .ifindex = link->index,
-        .receive_bytes = link->transmit_bytes,
-        .transmit_bytes = link->receive_bytes,
-        .receive_packets = link->transmit_packets,
-        .transmit_packets = link->receive_packets,
-        .receive_drops = link->transmit_drops,
-        .transmit_drops = link->receive_drops,
-    };
-}
-
-static void reset_counting(void *data)
-{
-    ((struct counting *)data)->count = 0;
-}
 
 static int compare_counters(const void *a, const void *b)
 {
@@ -267,13 +243,30 @@ static int compare_counters(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-ssize_t network_counters(struct network *network, struct network_counters *counters, size_t max)
+/* What the host's end receives is what the container has sent. */
+static void count_link(int index, const struct rtnl_link_stats64 *stats, void *data)
 {
-    struct counting counting = {.network = network, .counters = counters, .max = max};
-    int r = link_list(network->netlink, count_link, reset_counting, &counting);
+    const struct counting *counting = data;
+    const struct network_counters key = {.ifindex = index};
+    struct network_counters *found =
+        bsearch(&key, counting->counters, counting->count, sizeof(key), compare_counters);
 
-    if (r < 0)
-        return r;
-    qsort(counters, counting.count, sizeof(*counters), compare_counters);
-    return (ssize_t)counting.count;
+    if (!found)
+        return;
+    found->is_found = true;
+    found->receive_bytes = stats->tx_bytes;
+    found->transmit_bytes = stats->rx_bytes;
+    found->receive_packets = stats->tx_packets;
+    found->transmit_packets = stats->rx_packets;
+    found->receive_drops = stats->tx_dropped;
+    found->transmit_drops = stats->rx_dropped;
+}
+
+int network_counters(struct network *network, struct network_counters *counters, size_t count)
+{
+    struct counting counting = {.counters = counters, .count = count};
+
+    for (size_t i = 0; i < count; i++)
+        counters[i] = (struct network_counters){.ifindex = counters[i].ifindex};
+    return link_statistics(network->netlink, count_link, NULL, &counting);
 }

@@ -181,10 +181,8 @@ static int parse_link(struct nlmsghdr *message, struct link *link)
         [IFLA_IFNAME] = {.type = NLA_STRING},
         [IFLA_MASTER] = {.type = NLA_U32},
         [IFLA_GROUP] = {.type = NLA_U32},
-        [IFLA_STATS64] = {.minlen = offsetof(struct rtnl_link_stats64, rx_errors)},
     };
     struct nlattr *parts[IFLA_MAX + 1];
-    struct rtnl_link_stats64 stats = {0};
 
     if (message->nlmsg_type != RTM_NEWLINK ||
         nlmsg_parse(message, sizeof(struct ifinfomsg), parts, IFLA_MAX, policy) < 0 ||
@@ -198,15 +196,6 @@ static int parse_link(struct nlmsghdr *message, struct link *link)
         link->group = nla_get_u32(parts[IFLA_GROUP]);
     if (parts[IFLA_LINKINFO])
         parse_kind(parts[IFLA_LINKINFO], link);
-    if (parts[IFLA_STATS64]) {
-        nla_memcpy(&stats, parts[IFLA_STATS64], sizeof(stats));
-        link->receive_bytes = stats.rx_bytes;
-        link->transmit_bytes = stats.tx_bytes;
-        link->receive_packets = stats.rx_packets;
-        link->transmit_packets = stats.tx_packets;
-        link->receive_drops = stats.rx_dropped;
-        link->transmit_drops = stats.tx_dropped;
-    }
     return 0;
 }
 
@@ -275,4 +264,53 @@ int link_list(struct netlink *netlink, void (*visit)(const struct link *link, vo
     if (!message)
         return -ENOMEM;
     return netlink_query(netlink, message, visit_link, reset_listing, &listing);
+}
+
+/* ---- counters ---- */
+
+struct counting {
+    void (*visit)(int index, const struct rtnl_link_stats64 *stats, void *data);
+    void (*reset)(void *data);
+    void *data;
+};
+
+static void visit_statistics(struct nlmsghdr *message, void *data)
+{
+    static const struct nla_policy policy[IFLA_STATS_MAX + 1] = {
+        [IFLA_STATS_LINK_64] = {.minlen = offsetof(struct rtnl_link_stats64, multicast)},
+    };
+    const struct counting *counting = data;
+    struct nlattr *parts[IFLA_STATS_MAX + 1];
+    struct rtnl_link_stats64 stats = {0};
+
+    if (message->nlmsg_type != RTM_NEWSTATS ||
+        nlmsg_parse(message, sizeof(struct if_stats_msg), parts, IFLA_STATS_MAX, policy) < 0 ||
+        !parts[IFLA_STATS_LINK_64])
+        return;
+    nla_memcpy(&stats, parts[IFLA_STATS_LINK_64], sizeof(stats));
+    counting->visit((int)((struct if_stats_msg *)nlmsg_data(message))->ifindex, &stats,
+                    counting->data);
+}
+
+static void reset_statistics(void *data)
+{
+    const struct counting *counting = data;
+
+    if (counting->reset)
+        counting->reset(counting->data);
+}
+
+int link_statistics(struct netlink *netlink,
+                    void (*visit)(int index, const struct rtnl_link_stats64 *stats, void *data),
+                    void (*reset)(void *data), void *data)
+{
+    struct counting counting = {.visit = visit, .reset = reset, .data = data};
+    struct if_stats_msg header = {.family = AF_UNSPEC,
+                                  .filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64)};
+    _cleanup_(cleanup_message) struct nl_msg *message =
+        netlink_message(RTM_GETSTATS, NLM_F_DUMP, &header, sizeof(header));
+
+    if (!message)
+        return -ENOMEM;
+    return netlink_query(netlink, message, visit_statistics, reset_statistics, &counting);
 }

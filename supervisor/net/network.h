@@ -52,6 +52,7 @@ struct network_attachment {
 /* Octets and packets as the container sees them. */
 struct network_counters {
     int ifindex;
+    bool is_found; /* the link is there */
     uint64_t receive_bytes, transmit_bytes;
     uint64_t receive_packets, transmit_packets;
     uint64_t receive_drops, transmit_drops;
@@ -88,10 +89,10 @@ int network_detach(struct network *network, struct network_attachment *attachmen
                    struct error *error);
 
 /*
- * Counters of all attached links by one netlink dump; at most max entries, in ascending order of
- * ifindex. Returns how many were written or a negative errno.
+ * Fills in the counters of the links that ifindex of each entry names, in ascending order, by one
+ * netlink dump. 0 or a negative errno.
  */
-ssize_t network_counters(struct network *network, struct network_counters *counters, size_t max);
+int network_counters(struct network *network, struct network_counters *counters, size_t count);
 
 /* Removes links, bridges, table and releases the handle. NULL is harmless. */
 void network_close(struct network *network);

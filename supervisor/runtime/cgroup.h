@@ -64,7 +64,7 @@ struct cgroup_throttle {
 
 struct cgroup_weight {
     unsigned major, minor;
-    uint16_t weight, leaf_weight; /* 10..1000; 0: not given */
+    uint16_t weight, leaf_weight; /* 10..1000, else cgroup_apply() refuses; 0: not given */
 };
 
 struct cgroup_hugepage {
@@ -126,7 +126,7 @@ struct cgroup_resources {
     const char *mems;        /* the same of memory nodes */
     bool has_pids_limit;     /* 0 is a limit */
     int64_t pids_limit;      /* below 0: no limit */
-    uint16_t io_weight;      /* 10..1000; 0: not given */
+    uint16_t io_weight;      /* 10..1000, as all weights; 0: not given */
     uint16_t io_leaf_weight; /* the same */
     const struct cgroup_weight *weights;
     size_t weight_count;

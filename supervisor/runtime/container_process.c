@@ -20,6 +20,7 @@
 #include "common/clock.h"
 #include "supervisor/runtime/container_internal.h"
 #include "supervisor/runtime/hooks.h"
+#include "supervisor/runtime/mounts_internal.h"
 #include "supervisor/sys/clone.h"
 
 static void limit_text(rlim_t limit, char *text, size_t size)
@@ -278,12 +279,40 @@ static void own_pipes(const struct plan *plan)
             continue;
 }
 
+/* config.md and config-linux.md leave open what a label is worth where its LSM is off. */
+static void warn_of_label(struct container *container, const char *key, const char *label,
+                          const char *lsm)
+{
+    char text[256];
+
+    snprintf(text, sizeof(text), "%s: %.128s is not set: %s is off on this machine", key, label,
+             lsm);
+    container_warn(container, text);
+}
+
+/* Once, not at each exec, for it is the machine's state and not a matter of rights. */
+static void warn_of_labels(const struct plan *plan, struct container *container)
+{
+    const struct config_process *process = plan->process;
+    const char *mount_label = plan->config->mount_label;
+
+    if (plan->is_exec)
+        return;
+    if (process && process->apparmor_profile && !plan->has_apparmor)
+        warn_of_label(container, "process.apparmorProfile", process->apparmor_profile, "AppArmor");
+    if (process && process->selinux_label && !plan->has_selinux)
+        warn_of_label(container, "process.selinuxLabel", process->selinux_label, "SELinux");
+    if (mount_label && !mounts_needs_label(plan->config))
+        warn_of_label(container, "linux.mountLabel", mount_label, "SELinux");
+}
+
 static int prepare_process(const struct plan *plan, struct container *container,
                            struct error *error)
 {
     const struct config *config = plan->config;
     const struct config_process *process = plan->process;
 
+    warn_of_labels(plan, container);
     if (process && process->notes[0])
         container_warn(container, process->notes);
     if (process && !process->has_terminal)

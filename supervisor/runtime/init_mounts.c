@@ -198,6 +198,17 @@ static int attach_detached(struct planned_mount *planned, const char *source, co
     return r;
 }
 
+/* Whether mount(2) can do all of it. What is mounted below a private or slave root is private
+ * anyhow. */
+static bool is_simple(const struct planned_mount *planned)
+{
+    const struct config_mount *mount = planned->mount;
+
+    return !(mount->propagation & ~(uint64_t)MS_PRIVATE) && !mount->tree_attributes &&
+           !mount->tree_cleared && !mount->has_tmpcopyup && !planned->is_kernel &&
+           !(strcmp(mount->type, "tmpfs") == 0 && (mount->attributes & MOUNT_ATTR_RDONLY));
+}
+
 static int attach_new(const struct plan *plan, struct planned_mount *planned, int target,
                       bool was_missing)
 {
@@ -218,15 +229,36 @@ static int attach_new(const struct plan *plan, struct planned_mount *planned, in
     }
     if (r < 0)
         return r;
-    /* What is mounted below a private or slave root is private anyhow. */
-    bool is_simple = !(mount->propagation & ~(uint64_t)MS_PRIVATE) && !mount->tree_attributes &&
-                     !mount->tree_cleared && !mount->has_tmpcopyup && !planned->is_kernel &&
-                     !(is_tmpfs && (mount->attributes & MOUNT_ATTR_RDONLY));
-    if (is_simple && fchdir(target) == 0)
+    if (is_simple(planned) && fchdir(target) == 0)
         r = mount_here(".", mount->type, source, data, mount->super_flags, mount->attributes);
     else
         r = attach_detached(planned, source, data, target);
     return r == -EPERM || r == -EBUSY ? bind_host(plan, planned, target) : r;
+}
+
+/*
+ * In a /dev of our own some places are directories that we made, in a tmpfs that nobody else has
+ * ever had: there a name is as good as a descriptor. What that does not suit goes the usual way,
+ * which knows more, and says what is wrong.
+ */
+static bool attach_by_name(const struct plan *plan, const struct planned_mount *planned,
+                           bool *is_in_dev)
+{
+    const struct planned_mount *dev = mounts_own_dev(plan);
+    const struct config_mount *mount = planned->mount;
+    const char *name = dev ? mounts_dev_place(mount->destination) : NULL;
+    const char *data = mount->data ? mount->data : "";
+
+    if (!name || planned < dev || dev->fd < 0 || planned->fd >= 0 || planned->is_cgroup ||
+        mount->is_bind || !is_simple(planned) ||
+        (strcmp(mount->type, "tmpfs") == 0 &&
+         (!mounts_has_option(data, "mode") || mounts_needs_label(plan->config))))
+        return false;
+    if (!*is_in_dev && fchdir(dev->fd) < 0)
+        return false;
+    *is_in_dev = true;
+    return mount_here(name, mount->type, mount->source ? mount->source : mount->type, data,
+                      mount->super_flags, mount->attributes) == 0;
 }
 
 /* ---- changes of what is mounted already ---- */
@@ -297,7 +329,8 @@ static int attach_made(struct planned_mount *planned, int target)
     return r;
 }
 
-static int attach_one(const struct plan *plan, struct planned_mount *planned)
+/* is_in_dev: whether the working directory is our own /dev. */
+static int attach_one(const struct plan *plan, struct planned_mount *planned, bool *is_in_dev)
 {
     const struct config_mount *mount = planned->mount;
     bool was_missing = false;
@@ -309,6 +342,9 @@ static int attach_one(const struct plan *plan, struct planned_mount *planned)
     int r = make_detached(plan, planned);
     if (r < 0)
         return r;
+    if (attach_by_name(plan, planned, is_in_dev))
+        return 0;
+    *is_in_dev = false;
     _cleanup_later_ int target = init_open_target(
         plan->root_fd, mount->destination, planned->is_file, !planned->is_kernel, &was_missing);
     if (target < 0)
@@ -322,13 +358,16 @@ static int attach_one(const struct plan *plan, struct planned_mount *planned)
 
 int init_attach_mounts(const struct plan *plan, uint32_t *index)
 {
+    bool is_in_dev = false;
+
     for (size_t i = 0; i < plan->config->mount_count; i++) {
         *index = (uint32_t)i;
-        int r = attach_one(plan, &plan->mounts[i]);
+        int r = attach_one(plan, &plan->mounts[i], &is_in_dev);
         if (r < 0)
             return r;
     }
     /* The working directory may be a mount point by now; createContainer hooks begin at the root.
      */
-    return fchdir(plan->root_fd) < 0 ? -errno : 0;
+    bool has_hooks = plan->config->hooks[HOOK_CREATE_CONTAINER].count > 0;
+    return has_hooks && fchdir(plan->root_fd) < 0 ? -errno : 0;
 }

@@ -340,11 +340,15 @@ void init_narrow_rights(const struct plan *plan)
     init_check(plan, STEP_CAPABILITIES, r, 0);
 }
 
-/* chdir(2) as the user, and proof that we are inside the new root (CVE-2024-21626). */
-static int enter_cwd(const struct config_process *process)
+/* chdir(2) as the user, and proof that we are inside the new root (CVE-2024-21626): where the new
+ * process of a container was left by the change of roots. */
+static int enter_cwd(const struct plan *plan)
 {
+    const struct config_process *process = plan->process;
     char here[4096];
 
+    if (!plan->is_exec && strcmp(process->cwd, "/") == 0)
+        return 0;
     if (chdir(process->cwd) < 0)
         return -errno;
     if (syscall(SYS_getcwd, here, sizeof(here)) < 0)
@@ -382,7 +386,7 @@ void init_give_up_rights(struct plan *plan)
         r = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
         init_check(plan, STEP_NO_NEW_PRIVILEGES, r, 0);
     }
-    init_check(plan, STEP_CWD, enter_cwd(process), 0);
+    init_check(plan, STEP_CWD, enter_cwd(plan), 0);
 }
 
 /* ---- the filter ---- */

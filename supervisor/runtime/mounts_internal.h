@@ -59,6 +59,9 @@ bool mounts_dev_is_host(const struct config *config);
 struct planned_mount *mounts_own_dev(const struct plan *plan);
 /* A name on the shelf: the prefix and the index in digits. Buffer of SHELF_NAME_SIZE bytes. */
 void mounts_shelf_name(const char *prefix, size_t index, char *name);
+/* The name in our own /dev of a destination that is a directory which mounts_make_dev() makes for
+ * mounts ("pts" of "/dev/pts"), or NULL. */
+const char *mounts_dev_place(const char *destination);
 /* The links of runtime-linux.md and ptmx; false past the end. */
 bool mounts_dev_link(size_t i, const char **name, const char **target);
 

@@ -222,6 +222,16 @@ static int make_nodes(const struct plan *plan, int dev, uid_t uid, gid_t gid, ui
 }
 
 /* Fills a file system that is ours alone: nothing in it can be somebody's trap. */
+const char *mounts_dev_place(const char *destination)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(directories); i++) {
+        const char *rest = mounts_path_behind(destination, "/dev");
+        if (rest && strcmp(rest, directories[i]) == 0)
+            return directories[i];
+    }
+    return NULL;
+}
+
 static int populate(const struct plan *plan, int dev, uid_t uid, gid_t gid)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(links); i++) {

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """OCI bundles with a small image, and container-runtime on a store of its own."""
 import contextlib
-import itertools
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -12,28 +10,14 @@ import time
 from pathlib import Path
 
 import world
+from oci_bundle import OciBundle
 from stack import BUILD
 
 RUNTIME = BUILD / "container-runtime"
-BUSYBOX = "/usr/bin/busybox"
-APPLETS = ("sh true false sleep cat echo ps id env ls stty kill pwd touch mkdir grep head wc yes dd "
-           "readlink test tty seq mount umount ln").split()
-COUNTER = itertools.count()
 CAPABILITIES = ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID", "CAP_SETGID", "CAP_NET_BIND_SERVICE"]
 
 
-def image(path):
-    """A root file system of busybox."""
-    for name in ("bin", "etc", "tmp", "proc", "sys", "dev"):
-        (path / name).mkdir(parents=True)
-    shutil.copy(BUSYBOX, path / "bin/busybox")
-    for name in APPLETS:
-        (path / "bin" / name).symlink_to("busybox")
-    (path / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
-    return path
-
-
-def config(args, cgroup):
+def config(args):
     return {
         "ociVersion": "1.2.0",
         "process": {
@@ -50,28 +34,22 @@ def config(args, cgroup):
              "options": ["newinstance", "ptmxmode=0666", "mode=0620"]},
         ],
         "linux": {
-            "cgroupsPath": cgroup,
             "namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount", "cgroup")],
         },
     }
 
 
-class Bundle:
+class Bundle(OciBundle):
     """A bundle and a store below one directory; close() ends and removes all of it."""
 
     def __init__(self, args=("sleep", "1000")):
         self.path = Path(tempfile.mkdtemp(prefix="mcr-", dir="/tmp"))
-        self.directory = self.path / "bundle"
-        image(self.directory / "rootfs")
+        super().__init__(self.path / "bundle", config(list(args)))
+        (self.rootfs / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
         self.root = self.path / "root"
         self.program = RUNTIME
         self.log = self.path / "log.json"
-        self.cgroup = f"/mct-{os.getpid()}-{next(COUNTER)}"
-        self.config = config(list(args), self.cgroup)
         self.write()
-
-    def write(self):
-        (self.directory / "config.json").write_text(json.dumps(self.config))
 
     def set(self, args=None, **process):
         """Changes the process of the config."""

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bundles for `container-runtime` whose root file systems are traps, and the attackers that run inside them."""
 import contextlib
-import copy
 import hashlib
 import itertools
 import json
@@ -13,14 +12,12 @@ from pathlib import Path
 
 import pytest
 import world
+from oci_bundle import OciBundle
 from private_httpd import wait_until
 from stack import BUILD
 
 COUNTER = itertools.count()
 SECRET = "a secret of the host"
-APPLETS = ("sh", "cat", "ls", "id", "echo", "true", "sleep", "grep", "mount", "stat", "readlink", "yes", "unshare",
-           "mknod", "pwd", "mkdir")
-
 # One static program for all that needs system calls of its own. What it finds goes to standard output, a word a line.
 ATTACKER = r"""
 #include <dirent.h>
@@ -271,42 +268,20 @@ def attacker_is_removed():
         compile_attacker.path = None  # each module that imports this fixture ends with it
 
 
-class Bundle:
+class Bundle(OciBundle):
     """A bundle with a busybox of its own; `config` is changed at will, and written at each call."""
 
     def __init__(self, lab, name):
         self.lab, self.name = lab, name
         self.path = lab.path / "bundles" / name
-        self.rootfs = self.path / "rootfs"
-        for directory in ("bin", "etc", "proc", "sys", "dev", "tmp"):
-            (self.rootfs / directory).mkdir(parents=True)
-        os.link(lab.busybox, self.rootfs / "bin" / "busybox")
+        super().__init__(self.path, CONFIG, lab.busybox)
         os.link(lab.attacker, self.rootfs / "bin" / "attacker")
-        for applet in APPLETS:
-            (self.rootfs / "bin" / applet).symlink_to("busybox")
-        self.config = copy.deepcopy(CONFIG)
-        self.config["linux"]["cgroupsPath"] = f"/mct-{os.getpid()}-{name}"
-
-    @property
-    def process(self):
-        return self.config["process"]
-
-    @property
-    def linux(self):
-        return self.config["linux"]
 
     def mount(self, destination):
         return next((m for m in self.config["mounts"] if m["destination"] == destination), None)
 
     def without_mount(self, *destinations):
         self.config["mounts"] = [m for m in self.config["mounts"] if m["destination"] not in destinations]
-
-    def shell(self, script):
-        self.process["args"] = ["sh", "-c", script]
-        return self
-
-    def write(self):
-        (self.path / "config.json").write_text(json.dumps(self.config))
 
     def run(self, **options):
         self.write()

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bundles and the OCI command line, for tests of the runtime alone: a busybox in a directory and a config."""
 import contextlib
-import copy
 import itertools
 import json
 import os
@@ -13,12 +12,11 @@ from pathlib import Path
 
 import pytest
 import world
+from oci_bundle import OciBundle
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = Path(os.environ.get("BUILD", ROOT / "build")).resolve() / "container-runtime"
 COUNTER = itertools.count()
-APPLETS = ("sh cat echo id ls ps pwd readlink sleep stat stty true false touch hostname uname env ulimit mkdir "
-           "kill test head tty nice ionice taskset mount umount chmod dd grep sed tr wc date printf seq rm").split()
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NAMESPACES = ["pid", "network", "ipc", "uts", "mount", "cgroup"]
 SECONDS = 20
@@ -38,33 +36,13 @@ CONFIG = {
 }
 
 
-class Bundle:
+class Bundle(OciBundle):
     """A bundle directory; config is written anew before each use."""
 
-    def __init__(self, path, name):
+    def __init__(self, path):
+        super().__init__(path, CONFIG)
         self.path = path
-        self.rootfs = path / "rootfs"
-        self.config = copy.deepcopy(CONFIG)
-        self.config["linux"]["cgroupsPath"] = f"/mct-{os.getpid()}-{name}"
-        for directory in ("bin", "proc", "sys", "dev", "tmp", "etc", "usr"):
-            (self.rootfs / directory).mkdir(parents=True)
-        (self.rootfs / "tmp").chmod(0o1777)
-        shutil.copy("/usr/bin/busybox", self.rootfs / "bin/busybox")
-        for applet in APPLETS:
-            (self.rootfs / "bin" / applet).symlink_to("busybox")
         (self.rootfs / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\nweb:x:33:33::/var/www:/bin/sh\n")
-
-    @property
-    def process(self):
-        return self.config["process"]
-
-    @property
-    def linux(self):
-        return self.config["linux"]
-
-    def shell(self, script):
-        self.process["args"] = ["sh", "-c", script]
-        return self
 
     def python(self, script):
         """A program that busybox is no match for: by the host's Python, which is seen read-only."""
@@ -99,9 +77,6 @@ class Bundle:
         self.linux["gidMappings"] = maps
         return self.namespace("user")
 
-    def write(self):
-        (self.path / "config.json").write_text(json.dumps(self.config))
-
 
 class Runtime:
     """The program with a state directory of its own. close() deletes what the test left."""
@@ -114,8 +89,7 @@ class Runtime:
         self.processes = []
 
     def bundle(self):
-        name = str(next(COUNTER))
-        return Bundle(self.path / f"bundle-{name}", name)
+        return Bundle(self.path / f"bundle-{next(COUNTER)}")
 
     # ---- the command line ----
 

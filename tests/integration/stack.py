@@ -122,7 +122,7 @@ class Stack:
         return self.ctl("version", check=False).returncode == 0
 
     def stop(self, signal_number=signal.SIGTERM):
-        """Ends the supervisor in order; it must leave nothing of its run directory but the lock."""
+        """Ends the supervisor in order; it must leave nothing of its run directory but the lock and the traffic board."""
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal_number)
             self.process.wait(60)
@@ -143,7 +143,7 @@ class Stack:
         status = self.stop()
         log = self.log()
         left = sorted(str(p.relative_to(self.path)) for p in (self.path / "run").rglob("*")
-                      if p.name != "lock")
+                      if p.name not in ("lock", "traffic"))
         shutil.rmtree(self.path)
         assert status in (None, self.expected_status), f"supervisor ended with {status}:\n{log}"
         assert "Sanitizer" not in log and "runtime error:" not in log, log
@@ -167,7 +167,9 @@ class Stack:
         return json.loads(self.ctl("-o", "json", "inspect", name).stdout)
 
     def state(self, name="alpha/web"):
-        return self.ps().get(name, {}).get("state")
+        """The engine's word for it: with requests in flight the board says working."""
+        state = self.ps().get(name, {}).get("state")
+        return "running" if state == "working" else state
 
     def wait_state(self, state, name="alpha/web", seconds=30):
         wait_until(lambda: self.state(name) == state,

@@ -48,7 +48,7 @@ def test_a_stop_while_starting_ends_in_order(stack, call):
                                      stderr=open(stack.log_file, "ab"))
     assert stack.process.wait(60) == 0, stack.log()
     assert "Terminated: stopping all tenants" in stack.log()
-    left = [p.name for p in (stack.path / "run").rglob("*") if p.name != "lock"]
+    left = [p.name for p in (stack.path / "run").rglob("*") if p.name not in ("lock", "traffic")]
     assert not left, f"{left}\n{stack.log()}"
 
 
@@ -69,7 +69,7 @@ def test_a_failing_call(stack, call, errno, nth):
         assert stack.process.returncode == 1
         assert "error: " in stack.log()
         stack.expected_status = 1
-        left = [p.name for p in (stack.path / "run").rglob("*") if p.name != "lock"]
+        left = [p.name for p in (stack.path / "run").rglob("*") if p.name not in ("lock", "traffic")]
         assert not left, f"{left}\n{stack.log()}"
         return
     if stack.state() != "running":
@@ -85,5 +85,5 @@ def test_a_failing_call(stack, call, errno, nth):
     subprocess.run(["pkill", "-TERM", "-f", f"^{BUILD}/container-supervisor --root {stack.path}"], check=True)
     stack.process.wait(60)
     assert stack.process.returncode == 0, stack.log()
-    left = [p.name for p in (stack.path / "run").rglob("*") if p.name != "lock"]
+    left = [p.name for p in (stack.path / "run").rglob("*") if p.name not in ("lock", "traffic")]
     assert not left, f"{left}\n{stack.log()}"

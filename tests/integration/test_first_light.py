@@ -67,6 +67,14 @@ def test_operator_sees_and_steers_with_curl(stack):
     events = [event["event"] for event in stack.inspect()["events"]]
     assert any(event.startswith("stop asked by uid=33") and "ip=127.0.0.1" in event
                for event in events), events
+    journal = [json.loads(line) for line in
+               (stack.path / "lib" / "events" / "events.jsonl").read_text().splitlines()]
+    for event in ("stop asked by", "stop: ok"):
+        found = [entry for entry in journal if entry["event"].startswith(event)]
+        assert len(found) == 1, journal
+        actor = found[0]["actor"]
+        assert actor["uid"] == 33 and actor["pid"] > 0 and actor["ip"] == "127.0.0.1"
+        assert actor["program"] == "mod_container" and actor["user"] == ""
 
 
 def test_actions_have_exact_refusals(stack):
@@ -108,7 +116,7 @@ def test_supervisor_ends_in_order_and_leaves_nothing(stack):
     stack.sleeper("beta")
     stack.start()
     assert stack.stop() == 0
-    assert [p.name for p in (stack.path / "run").iterdir()] == ["lock"]
+    assert sorted(p.name for p in (stack.path / "run").iterdir()) == ["lock", "traffic"]
 
 
 def test_next_supervisor_cleans_up_after_one_that_was_killed(stack):

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """POST /container-status/TENANT/SERVICE of a real httpd, against a control socket of the test."""
 import json
+import re
 import subprocess
+import urllib.parse
 
 import pytest
 
-from private_httpd import MPMS, Board, ControlSocket, Httpd, Workplace
+from private_httpd import MPMS, PROXY, Board, ControlSocket, Httpd, Workplace
 
 LOCATION = """
 LogLevel emerg
@@ -300,7 +302,7 @@ def test_large_chunked_body_and_no_body(serve, control):
                                   "/container-status/Alpha/web", "/container-status/alpha/",
                                   "/container-status/a..b/web",
                                   "/container-status/-a/web", "/container-status/" + "a" * 64 + "/w",
-                                  "/look-only/alpha/web", "/admin-only"])
+                                  "/look-only/alpha/web/x", "/admin-only"])
 def test_addresses_that_name_no_service(serve, control, path):
     reply = serve().post(path, "action=stop")
     assert reply.status == 404
@@ -320,6 +322,10 @@ def test_methods(serve, control):
         assert reply.headers["Allow"] == "GET, HEAD, POST, OPTIONS", method
     options = httpd.request("OPTIONS", TARGET)
     assert options.status == 200 and options.headers["Allow"] == "GET, HEAD, POST, OPTIONS"
+    for path in ("/look-only/alpha/web", "/look-only/alpha", "/look-only"):
+        reply = httpd.post(path, "action=stop")
+        assert reply.status == 405 and reply.headers["Allow"] == "GET, HEAD, OPTIONS", path
+        assert httpd.request("OPTIONS", path).headers["Allow"] == "GET, HEAD, OPTIONS", path
     assert httpd.post(TARGET + "?action=stop", "action=stop").status == 400
     assert httpd.post("/container-status", "action=stop").status == 405
     assert control.requests == []
@@ -400,3 +406,166 @@ def test_container_supervisor_names_the_socket(serve, workplace):
         (workplace.path / "run" / "other" / "s").rename(control.path)
     finally:
         control.stop()
+
+
+# ---- the page's forms ----
+
+def forms(page):
+    """{action: fields} of the forms that post on a page."""
+    found = {}
+    for form in re.findall(r'<form method="post".*?</form>', page, re.DOTALL):
+        fields = dict(re.findall(r'name="([a-z]+)" value="([^"]*)"', form))
+        found[fields["action"]] = fields
+    return found
+
+
+@pytest.fixture
+def board(workplace):
+    board = Board(workplace)
+    board.slot(0, tenant="alpha", service="web", state="running", pid=1)
+    board.slot(1, tenant="beta", service="web", state="running", pid=2)
+    yield board
+    board.stop()
+
+
+def post_form(httpd, fields, target=TARGET, **headers):
+    own = f"http://status.test:{httpd.port}"
+    return httpd.post(target, urllib.parse.urlencode(fields),
+                      headers={"Origin": own, "Sec-Fetch-Site": "same-origin", **headers})
+
+
+@pytest.mark.parametrize("mpm", MPMS)
+def test_a_form_goes_back_to_the_page_with_its_result(serve, control, board, mpm):
+    httpd = serve(mpm=mpm)
+    fields = forms(httpd.get(TARGET).text)["stop"]
+    assert fields["back"] == "service" and fields["token"]
+    reply = post_form(httpd, fields)
+    assert reply.status == 303, reply.text
+    assert reply.headers["Location"].startswith(f"{TARGET}?flash=")
+    assert [request["verb"] for request in control.requests if "actor" in request] == ["stop"]
+    assert "action=stop target=alpha/web result=ok" in httpd.log()
+    page = httpd.get(reply.headers["Location"]).text
+    assert 'id="flash"' in page and "stop is done" in page
+    assert 'id="flash"' not in httpd.get(TARGET).text
+    back = post_form(httpd, {**fields, "back": "board", "query": "sort=cpu_percent,desc&q=a%20b"})
+    assert back.headers["Location"].startswith("/container-status?sort=cpu_percent,desc&q=a%20b&flash=")
+    assert 'id="flash"' in httpd.get(back.headers["Location"]).text
+    control.answer = refuse("conflict")
+    page = httpd.get(post_form(httpd, fields).headers["Location"]).text
+    assert "because conflict" in page
+
+
+def test_a_result_cannot_be_made_up(serve, control, board):
+    httpd = serve()
+    fields = forms(httpd.get(TARGET).text)["stop"]
+    flash = post_form(httpd, fields).headers["Location"]
+    seal, rest = flash.split("~", 1)
+    for forged in (flash.replace("~stop~", "~start~"), flash + "x", f"{TARGET}?flash=x~{rest}",
+                   f"{TARGET}?flash=", f"{TARGET}?flash=~~~~", f"{TARGET}?flash=" + "a" * 1500,
+                   f"{TARGET}?flash=" + "~" * 9, seal):
+        page = httpd.get(forged)
+        assert page.status == 200 and 'id="flash"' not in page.text, forged
+
+
+def test_tokens_are_for_one_person_action_and_target(serve, control, board):
+    httpd = serve("RemoteIPHeader X-Real\n" + LOCATION, modules=PROXY + ["remoteip"])
+    fields = forms(httpd.get(TARGET).text)["stop"]
+    token = fields["token"]
+    control.requests.clear()
+    for bad in ({"action": "start"}, {"token": token[:-1] + ("0" if token[-1] != "0" else "1")},
+                {"token": "0" + token}, {"token": "9" + token}, {"token": "x"}):
+        reply = post_form(httpd, {**fields, **bad})
+        assert reply.status == 303 and "~bad-token~" in reply.headers["Location"], bad
+        page = httpd.get(reply.headers["Location"]).text
+        assert "missing its token" in page
+    assert "~bad-token~" in post_form(httpd, fields, "/container-status/beta/web").headers["Location"]
+    assert "~bad-token~" in post_form(httpd, fields, "/container-status/alpha").headers["Location"]
+    assert "~bad-token~" in post_form(httpd, fields, **{"X-Real": "192.0.2.1"}).headers["Location"]
+    program = {"action": "stop", "token": "x"}
+    assert httpd.post(TARGET, json.dumps(program), "application/json").status == 403
+    without = {key: value for key, value in fields.items() if key != "token"}
+    assert post_form(httpd, without).headers["Location"].split("~")[3] == "bad-token"
+    assert [request for request in control.requests if "actor" in request] == []
+    # A script of the page sends no `back` and gets JSON.
+    script = httpd.post(TARGET, json.dumps({"action": "stop", "token": token}), "application/json",
+                        headers={"Sec-Fetch-Site": "same-origin"})
+    assert script.status == 200 and script.json["ok"]
+    # The right token does not make another site a good one.
+    for headers in ({"Origin": "http://evil.test"}, {"Sec-Fetch-Site": "cross-site"}):
+        reply = post_form(httpd, fields, **headers)
+        assert reply.status == 403 and reply.json["code"] == "cross-site"
+
+
+def test_a_token_lives_through_a_graceful_restart_and_ends_with_httpd(serve, control, board):
+    httpd = serve()
+    fields = forms(httpd.get(TARGET).text)["stop"]
+    httpd.graceful()
+    reply = post_form(httpd, fields)
+    assert "~ok~" in reply.headers["Location"], reply.headers["Location"]
+    httpd.stop()
+    httpd.start()
+    assert "~bad-token~" in post_form(httpd, fields).headers["Location"]
+
+
+def test_the_rules_of_the_location_hold_for_each_method(serve, control, board, workplace):
+    """<Limit>, Require and Satisfy decide about a POST as about any request; the page shows no
+    buttons to those who may only look."""
+    users = workplace.path / "conf" / "users"
+    users.write_text("op:{SHA}" + "W6ph5Mm5Pz8GgiULbPgzG37mj9g=" + "\n")  # "password"
+    users.chmod(0o644)
+    location = """
+<Location %s>
+    SetHandler container-status
+    ContainerStatus On
+    ContainerAdmin On
+    %s
+</Location>
+"""
+    basic = f"AuthType Basic\nAuthName containers\nAuthUserFile {users}\n"
+    httpd = serve("LoadModule access_compat_module /usr/lib/apache2/modules/mod_access_compat.so\n"
+                  + location % ("/limit", "<Limit POST>\nRequire all denied\n</Limit>")
+                  + location % ("/except", "<LimitExcept GET HEAD>\nRequire all denied\n</LimitExcept>")
+                  + location % ("/user", basic + "<Limit POST>\nRequire valid-user\n</Limit>")
+                  + location % ("/satisfy", basic + "Require valid-user\nOrder deny,allow\n"
+                                "Deny from all\nSatisfy Any"))
+    good = {"Authorization": "Basic b3A6cGFzc3dvcmQ="}
+    for base, method, headers, status in [
+            ("/limit", "GET", {}, 200), ("/limit", "POST", {}, 403),
+            ("/except", "GET", {}, 200), ("/except", "POST", {}, 403), ("/except", "OPTIONS", {}, 403),
+            ("/user", "GET", {}, 200), ("/user", "POST", {}, 401), ("/user", "POST", good, 200),
+            ("/satisfy", "GET", {}, 401), ("/satisfy", "POST", {}, 401), ("/satisfy", "POST", good, 200)]:
+        type = {"Content-Type": "application/x-www-form-urlencoded"} if method == "POST" else {}
+        body = "action=stop" if method == "POST" else None
+        reply = httpd.request(method, f"{base}/alpha/web", body=body, headers={**type, **headers})
+        assert reply.status == status, (base, method, reply.text)
+    acting = [request for request in control.requests if "actor" in request]
+    assert [request["actor"]["user"] for request in acting] == ["op", "op"]
+    assert forms(httpd.get("/limit/alpha/web").text) == {}
+    assert forms(httpd.get("/user/alpha/web").text) == {}
+    # The page was asked for without a user, the form is sent with one.
+    shown = forms(httpd.get("/satisfy/alpha/web", headers=good).text)
+    assert "~ok~" in post_form(httpd, shown["stop"], "/satisfy/alpha/web", **good).headers["Location"]
+
+
+def test_htaccess_of_a_tenant_reaches_no_handler(serve, control, workplace):
+    site = workplace.path / "htdocs" / "site"
+    (site / "alpha").mkdir(parents=True)
+    (site / "alpha" / "web").write_text("a file\n")
+    httpd = serve(f"""
+<Directory {site}>
+    AllowOverride All
+</Directory>
+""" + LOCATION.replace("LogLevel emerg", ""))
+    for handler in ("container-admin", "container-status"):
+        (site / ".htaccess").write_text(f"SetHandler {handler}\n")
+        for method in ("GET", "POST"):
+            reply = httpd.request(method, "/site/alpha/web", body="action=stop" if method == "POST" else None,
+                                  headers={"Content-Type": "application/x-www-form-urlencoded"})
+            assert reply.status == 404, (handler, method)
+        assert f"{handler} is asked for where no" in httpd.log()
+    for directive in ("ContainerStatus On", "ContainerAdmin On", "ContainerStatusScope alpha",
+                      "ContainerAdminLimit off", "ContainerStatusLogs On"):
+        (site / ".htaccess").write_text(f"{directive}\nSetHandler container-admin\n")
+        assert httpd.post("/site/alpha/web", "action=stop").status == 500, directive
+        assert f"{directive.split()[0]} not allowed here" in httpd.log()
+    assert control.requests == []

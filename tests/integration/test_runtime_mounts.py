@@ -230,6 +230,26 @@ def test_tmpfs(each):
     assert sorted(os.listdir(each.root / "var")) == ["deep", "link"]
 
 
+def test_mounts_in_dev_lie_where_and_in_the_order_that_is_asked_for(each):
+    def shm(destination, *options):
+        return {"destination": destination, "type": "tmpfs", "source": "shm", "options": ["nosuid", *options]}
+    each.config["mounts"] = [PROC, *STANDARD[1:3], shm("/dev/shm", "mode=1700"), shm("/dev/shm/below", "mode=1711"),
+                             shm("/dev/./mqueue", "mode=1722"), shm("/dev/shm", "mode=1733"),
+                             shm("/dev/fd2/deep", "mode=1744")]
+    out = each.output("stat -c '%a' /dev/shm /dev/mqueue /dev/fd2/deep; ls /dev/shm | wc -l; "
+                      "cut -d' ' -f5 /proc/self/mountinfo").splitlines()
+    assert out[:4] == ["1733", "1722", "1744", "0"]
+    assert out[4:] == ["/", "/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/shm/below", "/dev/mqueue", "/dev/shm",
+                       "/dev/fd2/deep"]
+
+
+def test_a_mount_on_a_link_in_dev_stays_inside(each):
+    each.config["mounts"] = [PROC, STANDARD[1], {"destination": "/dev/stdin", "type": "tmpfs", "source": "tmpfs",
+                                                 "options": ["mode=1777"]}]
+    each.refused("/dev/stdin")
+    assert each.untouched()
+
+
 def test_ids_of_a_mount(bundle):
     bundle.use_ids()
     bundle.bind(bundle.canary, "/mine", "bind", "idmap")

@@ -316,10 +316,14 @@ def test_cpu_affinity_is_that_of_an_exec_alone(runtime):
 
 @pytest.mark.skipif(os.path.exists("/sys/fs/selinux/enforce") or os.path.exists("/sys/kernel/security/apparmor"),
                     reason="an LSM takes labels here")
-def test_labels_are_ignored_where_there_is_no_lsm(runtime):
+def test_labels_are_a_warning_where_there_is_no_lsm(runtime):
     bundle = with_process(runtime, "true", apparmorProfile="acme", selinuxLabel="system_u:system_r:svirt_t:s0")
     bundle.linux["mountLabel"] = "system_u:object_r:svirt_file_t:s0"
     assert runtime.out(bundle) == ""
+    assert runtime.warnings() == [
+        "process.apparmorProfile: acme is not set: AppArmor is off on this machine",
+        "process.selinuxLabel: system_u:system_r:svirt_t:s0 is not set: SELinux is off on this machine",
+        "linux.mountLabel: system_u:object_r:svirt_file_t:s0 is not set: SELinux is off on this machine"]
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the names are those of x86-64")

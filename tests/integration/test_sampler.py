@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the board shows of containers that really work: CPU, memory, tasks, disk, pressure, faults."""
-import ctypes
+import errno
 import os
 import signal
 import time
@@ -8,66 +8,14 @@ from pathlib import Path
 
 import board as boards
 import pytest
+from board_reader import BoardReader, has, load_reader
 from private_httpd import wait_until
 from test_limits import cgroup_file
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
-    return boards.load_library(tmp_path_factory.mktemp("common"))
-
-
-class Reader:
-    """The board of a stack, read by the project's own reader."""
-
-    def __init__(self, library, stack):
-        self.code = library
-        self.handle = ctypes.c_void_p()
-        error = ctypes.create_string_buffer(2048)
-        path = str(stack.path / "run/scoreboard").encode()
-        assert library.scoreboard_open(path, ctypes.byref(self.handle), error) == 0, error.raw[4:200]
-
-    def slot(self, name="alpha/web"):
-        tenant, service = name.split("/")
-        slot, hint = boards.Slot(), ctypes.c_uint32()
-        found = self.code.scoreboard_find(self.handle, tenant.encode(), service.encode(), ctypes.byref(hint),
-                                          ctypes.byref(slot))
-        assert found == 0, os.strerror(-found)
-        return slot, hint.value
-
-    def history(self, index):
-        history = boards.History()
-        assert self.code.scoreboard_history_read(self.handle, index, ctypes.byref(history)) == 0
-        return history
-
-    def host(self):
-        host = boards.Host()
-        assert self.code.scoreboard_host_read(self.handle, ctypes.byref(host)) == 0
-        return host
-
-    def wait(self, condition, what, name="alpha/web", seconds=30):
-        """The slot for which the condition holds; it may take some turns of the sampler."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            slot, _ = self.slot(name)
-            if condition(slot):
-                return slot
-            time.sleep(0.02)
-        raise AssertionError(f"waited {seconds} s for {what}; the slot: {told(slot)}")
-
-    def close(self):
-        self.code.scoreboard_close(self.handle)
-
-
-def told(slot):
-    """All fields of a slot that are not zero, for the message of a failure."""
-    fields = {name: getattr(slot, name) for name, _ in boards.Slot._fields_ if name != "reserved"}
-    return {name: value for name, value in fields.items() if isinstance(value, (int, bytes)) and value}
-
-
-def has(slot, *names):
-    bits = sum(boards.HAS[name] for name in names)
-    return slot.has & bits == bits
+    return load_reader(tmp_path_factory.mktemp("common"))
 
 
 @pytest.fixture
@@ -82,13 +30,8 @@ def reader(library, quick):
     made = []
 
     def make():
-        made.append(Reader(library, quick))
+        made.append(BoardReader(library, quick.path / "run/scoreboard"))
         return made[-1]
-    library.scoreboard_close.argtypes = [ctypes.c_void_p]
-    library.scoreboard_find.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p,
-                                        ctypes.c_void_p]
-    library.scoreboard_history_read.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p]
-    library.scoreboard_host_read.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
     yield make
     for one in made:
         one.close()
@@ -121,7 +64,7 @@ def test_cpu_eater_is_seen_throttled_and_counted(quick, reader):
     assert slot.state == boards.LIMITED and slot.last_fault == 1
     assert slot.cpu_usage_usec >= slot.cpu_user_usec > 0 and slot.cpu_throttled_usec > 0
     assert 0 < slot.cpu_percent_milli < 60_000
-    before, _ = board.slot()
+    before = board.slot()
     after = board.wait(lambda s: s.sampled_boottime_usec > before.sampled_boottime_usec + 1_000_000, "more samples")
     assert after.cpu_usage_usec > before.cpu_usage_usec and after.faults > before.faults
     told_times = [event for event in quick.inspect()["events"] if "throttled" in event["event"]]
@@ -243,8 +186,7 @@ def test_one_that_sleeps_stays_fresh_and_has_a_history(quick, reader):
     later = board.wait(lambda s: s.sampled_boottime_usec > first.sampled_boottime_usec + 3_000_000, "more samples")
     assert later.cpu_percent_milli == 0
     assert boards.now_usec() - later.sampled_boottime_usec < 5_000_000
-    _, index = board.slot()
-    ring = board.history(index).rings[0]
+    ring = board.history().rings[0]
     assert ring.step_msec == 200 and ring.count > 10
     assert boards.now_usec() - ring.end_boottime_usec < 5_000_000
 
@@ -265,7 +207,7 @@ def test_the_machine_is_on_the_board(quick, reader):
     assert host.starts == 1 and host.failures == 0 and 0 < host.sampler_usec < 1_000_000
 
 
-def test_an_engine_killed_while_it_writes_leaves_no_half_slot(quick, library, reader):
+def test_an_engine_killed_while_it_writes_leaves_no_half_slot(quick, reader):
     """Readers read all the time; engines are killed again and again, and each next one goes on."""
     quick.settings["sample_interval"] = "100ms"
     for name in ("alpha", "beta", "gamma"):
@@ -279,14 +221,12 @@ def test_an_engine_killed_while_it_writes_leaves_no_half_slot(quick, library, re
         killed = False
         while time.monotonic() < deadline + 1:
             for name in ("alpha", "beta", "gamma"):
-                slot, hint = boards.Slot(), ctypes.c_uint32()
-                r = library.scoreboard_find(board.handle, name.encode(), b"web", ctypes.byref(hint),
-                                            ctypes.byref(slot))
+                r, slot, _ = board.find(f"{name}/web")
                 if r == 0:
                     assert slot.id == f"{name}-web-1".encode() and slot.tenant == name.encode()
                     assert slot.tasks_limit == 256
                 else:
-                    assert os.strerror(-r) == os.strerror(11) and killed  # EAGAIN: it died inside
+                    assert r == -errno.EAGAIN and killed  # it died inside
             if not killed and time.monotonic() > deadline:
                 quick.process.send_signal(signal.SIGKILL)
                 quick.process.wait(10)

@@ -7,8 +7,10 @@
  * "state" is a name, and each figure that is given is marked as known.
  * {"freeze": true} stops the heartbeat, {"freeze": false} goes on, {"retire": true} marks the board
  * retired and leaves it, {"inside": N} leaves slot N's sequence odd, as a writer that died there.
+ * "copies": M in it writes M slots more behind it, each of another tenant ("a", "a00001" ...).
  * {"history": N, "ring": 0, "step_msec": 1000, "points": [[CPU, MEMORY, IO, REQUESTS]...]} writes
- * points of slot N's ring that end now (null: absent), in the units of struct history_point.
+ * points of slot N's ring (and of "copies": M more) that end now (null: absent), in the units of
+ * struct history_point.
  * {"host": {KEY: VALUE...}} writes the host's figures; "load" and "psi" are arrays of three.
  * The end of input removes the board.
  */
@@ -43,6 +45,27 @@ struct field {
 #name, kind, offsetof(struct container_slot, name),                                        \
             sizeof(((struct container_slot *)NULL)->name), bit                                     \
     }
+
+#define AT(kind, key, member, bit)                                                                 \
+    {                                                                                              \
+        key, kind, offsetof(struct container_slot, member),                                        \
+            sizeof(((struct container_slot *)NULL)->member), bit                                   \
+    }
+#define STATUS_CLASS(n) AT(FIELD_U64, "status_" #n "xx", status_classes[(n)-1], SLOT_HAS_TRAFFIC)
+/* "psi_cpu" is the average over 10 seconds of some, as the page shows it. */
+#define PRESSURE(key, n, bit)                                                                      \
+    AT(FIELD_U32, key, pressure[n].some_avg10_centi, bit),                                         \
+        AT(FIELD_U32, key "_full_avg10_centi", pressure[n].full_avg10_centi, bit),                 \
+        AT(FIELD_U64, key "_some_total_usec", pressure[n].some_total_usec, bit),                   \
+        AT(FIELD_U64, key "_full_total_usec", pressure[n].full_total_usec, bit)
+#define DEVICE(n)                                                                                  \
+    AT(FIELD_U32, "device" #n "_major", devices[n].major, SLOT_HAS_IO),                            \
+        AT(FIELD_U32, "device" #n "_minor", devices[n].minor, SLOT_HAS_IO),                        \
+        AT(FIELD_U64, "device" #n "_read_bytes", devices[n].read_bytes, SLOT_HAS_IO),              \
+        AT(FIELD_U64, "device" #n "_write_bytes", devices[n].write_bytes, SLOT_HAS_IO),            \
+        AT(FIELD_U64, "device" #n "_read_ops", devices[n].read_ops, SLOT_HAS_IO_OPS),              \
+        AT(FIELD_U64, "device" #n "_write_ops", devices[n].write_ops, SLOT_HAS_IO_OPS),            \
+        AT(FIELD_U64, "device" #n "_wait_usec", devices[n].wait_usec, SLOT_HAS_IO_WAIT)
 
 static const struct field fields[] = {
     FIELD(FIELD_TEXT, tenant, 0),
@@ -126,14 +149,18 @@ static const struct field fields[] = {
     FIELD(FIELD_U64, exit_realtime_usec, SLOT_HAS_EXIT),
     FIELD(FIELD_TEXT, message, 0),
     FIELD(FIELD_U64, detail_boottime_usec, 0),
-    {"status_5xx", FIELD_U64, offsetof(struct container_slot, status_classes[4]), 8,
-     SLOT_HAS_TRAFFIC},
-    {"psi_cpu", FIELD_U32, offsetof(struct container_slot, pressure[0].some_avg10_centi), 4,
-     SLOT_HAS_PSI_CPU},
-    {"psi_memory", FIELD_U32, offsetof(struct container_slot, pressure[1].some_avg10_centi), 4,
-     SLOT_HAS_PSI_MEMORY},
-    {"psi_io", FIELD_U32, offsetof(struct container_slot, pressure[2].some_avg10_centi), 4,
-     SLOT_HAS_PSI_IO},
+    STATUS_CLASS(1),
+    STATUS_CLASS(2),
+    STATUS_CLASS(3),
+    STATUS_CLASS(4),
+    STATUS_CLASS(5),
+    PRESSURE("psi_cpu", PRESSURE_CPU, SLOT_HAS_PSI_CPU),
+    PRESSURE("psi_memory", PRESSURE_MEMORY, SLOT_HAS_PSI_MEMORY),
+    PRESSURE("psi_io", PRESSURE_IO, SLOT_HAS_PSI_IO),
+    DEVICE(0),
+    DEVICE(1),
+    DEVICE(2),
+    DEVICE(3),
 };
 
 /* Text may hold "\xHH" for a byte that JSON cannot say. */
@@ -199,21 +226,40 @@ static int store_key(struct container_slot *slot, const char *key, const json_t 
     return -EINVAL;
 }
 
+/* Of another tenant, a little busier. */
+static void write_copy(struct scoreboard_writer *writer, struct container_slot slot, uint32_t index)
+{
+    size_t length = strnlen(slot.tenant, sizeof(slot.tenant) - 6);
+
+    snprintf(slot.tenant + length, sizeof(slot.tenant) - length, "%05u", index);
+    snprintf(slot.id, sizeof(slot.id), "%s-%s-%u", slot.tenant, slot.service, slot.replica);
+    slot.pid += index;
+    slot.cpu_percent_milli += index;
+    slot.cpu_usage_usec += index;
+    slot.memory_bytes += index;
+    slot.requests += index;
+    scoreboard_slot_write(writer, index, &slot);
+}
+
 static int write_slot(struct scoreboard_writer *writer, uint32_t slots, json_t *order,
                       const char **bad_key)
 {
     struct container_slot slot = {.state = CONTAINER_RUNNING, .replica = 1};
     json_int_t index = json_integer_value(json_object_get(order, "slot"));
+    json_int_t copies = json_integer_value(json_object_get(order, "copies"));
     json_t *value;
 
     json_object_del(order, "slot");
+    json_object_del(order, "copies");
     json_object_foreach (order, *bad_key, value)
         if (store_key(&slot, *bad_key, value) < 0)
             return -EINVAL;
     *bad_key = "slot";
-    if (index < 0 || (uint32_t)index >= slots)
+    if (index < 0 || copies < 0 || index + copies >= slots)
         return -ERANGE;
     scoreboard_slot_write(writer, (uint32_t)index, &slot);
+    for (json_int_t i = 1; i <= copies; i++)
+        write_copy(writer, slot, (uint32_t)(index + i));
     return 0;
 }
 
@@ -243,25 +289,27 @@ static uint32_t point_value(const json_t *point, size_t at)
 
 static int write_history(struct scoreboard_writer *writer, uint32_t slots, const json_t *order)
 {
-    json_int_t slot, ring, step_msec;
+    json_int_t slot, ring, step_msec, copies = 0;
     json_t *points, *point;
     size_t i;
 
-    if (json_unpack((json_t *)order, "{s:I, s:I, s:I, s:o}", "history", &slot, "ring", &ring,
-                    "step_msec", &step_msec, "points", &points) < 0)
+    if (json_unpack((json_t *)order, "{s:I, s:I, s:I, s:o, s?I}", "history", &slot, "ring", &ring,
+                    "step_msec", &step_msec, "points", &points, "copies", &copies) < 0)
         return -EINVAL;
-    if (slot < 0 || (uint32_t)slot >= slots || ring < 0 || ring >= HISTORY_RINGS)
+    if (slot < 0 || copies < 0 || slot + copies >= slots || ring < 0 || ring >= HISTORY_RINGS)
         return -ERANGE;
     uint64_t now = clock_boottime_usec(), step = (uint64_t)step_msec * 1000;
     json_array_foreach (points, i, point) {
         const struct history_point value = {point_value(point, 0), point_value(point, 1),
                                             point_value(point, 2), point_value(point, 3)};
         uint64_t before = (json_array_size(points) - 1 - i) * step;
-        int r =
-            scoreboard_history_push(writer, (uint32_t)slot, (enum history_ring)ring,
-                                    (uint32_t)step_msec, now > before ? now - before : 1, &value);
-        if (r < 0)
-            return r;
+        for (json_int_t copy = 0; copy <= copies; copy++) {
+            int r = scoreboard_history_push(writer, (uint32_t)(slot + copy),
+                                            (enum history_ring)ring, (uint32_t)step_msec,
+                                            now > before ? now - before : 1, &value);
+            if (r < 0)
+                return r;
+        }
     }
     return 0;
 }

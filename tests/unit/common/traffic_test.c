@@ -513,26 +513,11 @@ static void a_truncated_file_is_absent_to_readers(void **state)
     traffic_close(reader);
 }
 
-static void the_shown_state_is_working_with_requests(void **state)
-{
-    struct container_slot slot = {.state = CONTAINER_RUNNING, .requests_in_flight = 1};
-
-    (void)state;
-    assert_int_equal(traffic_shown_state(&slot), CONTAINER_RUNNING);
-    slot.has = SLOT_HAS_TRAFFIC;
-    assert_int_equal(traffic_shown_state(&slot), CONTAINER_WORKING);
-    slot.state = CONTAINER_LIMITED;
-    assert_int_equal(traffic_shown_state(&slot), CONTAINER_LIMITED);
-    slot.state = 99;
-    assert_int_equal(traffic_shown_state(&slot), CONTAINER_OPEN);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buckets_are_an_eighth_wide),
         cmocka_unit_test(quantiles_are_those_of_the_values),
-        cmocka_unit_test(the_shown_state_is_working_with_requests),
         cmocka_unit_test_setup_teardown(what_is_written_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_last_requests_go_round, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_beyond_the_table_are_counted_together, set_up,

@@ -2,6 +2,8 @@
 
 /* What attaching, detaching, opening and closing leave behind. Run as root. */
 
+#include <limits.h>
+
 #include "tests/unit/net/stage.h"
 
 static void test_attachment_is_described(void **state)
@@ -237,24 +239,31 @@ static void transfer(int from_netns, const char *to, int listener, size_t count)
 
 static void test_counters_are_the_containers(void **state)
 {
-    struct network_counters counters[8];
+    struct network_counters counters[TENANTS + 1] = {0};
 
     (void)state;
     attach_all();
+    for (size_t i = 0; i < TENANTS; i++)
+        counters[i].ifindex = tenants[i].attachment.ifindex;
+    counters[TENANTS].ifindex = INT_MAX;
+    counters[TENANTS].receive_bytes = 1;
     _cleanup_close_ int inside = listen_in(tenants[1].netns_fd);
     _cleanup_close_ int outside = listen_in(outside_fd);
     transfer(host_fd, tenants[1].attachment.ipv4, inside, 200 * 1024);
     transfer(tenants[2].netns_fd, "192.0.2.2", outside, 400 * 1024);
-    assert_int_equal(network_counters(network, counters, ARRAY_LENGTH(counters)), TENANTS);
+    assert_int_equal(network_counters(network, counters, ARRAY_LENGTH(counters)), 0);
     for (size_t i = 0; i < TENANTS; i++)
-        assert_int_equal(counters[i].ifindex, tenants[i].attachment.ifindex);
+        assert_true(counters[i].is_found && counters[i].ifindex == tenants[i].attachment.ifindex);
+    assert_false(counters[TENANTS].is_found);
+    assert_int_equal(counters[TENANTS].receive_bytes, 0);
     assert_in_range(counters[0].receive_bytes, 0, 20 * 1024);
     assert_in_range(counters[1].receive_bytes, 200 * 1024, 300 * 1024);
     assert_in_range(counters[1].transmit_bytes, 0, 50 * 1024);
     assert_in_range(counters[2].transmit_bytes, 400 * 1024, 600 * 1024);
     assert_in_range(counters[2].receive_bytes, 0, 100 * 1024);
-    assert_int_equal(network_counters(network, counters, 2), 2);
-    assert_int_equal(network_counters(network, counters, 0), 0);
+    assert_true(counters[1].receive_packets > 0 && counters[1].transmit_packets > 0);
+    assert_in_range(counters[2].transmit_packets, 10, 10000);
+    assert_int_equal(network_counters(network, NULL, 0), 0);
 }
 
 static void test_no_ipv6_pool(void **state)
@@ -289,11 +298,16 @@ static void test_private_namespace(void **state)
     assert_string_equal(links_in(host_fd), "");
     assert_string_equal(nft("list ruleset\n"), "");
     assert_string_equal(tenants[2].attachment.ipv4, "10.203.8.2");
-    struct network_counters counters[8];
-    assert_int_equal(network_counters(network, counters, 8), TENANTS);
+    struct network_counters counters[TENANTS] = {0};
+    for (size_t i = 0; i < TENANTS; i++)
+        counters[i].ifindex = tenants[i].attachment.ifindex;
+    assert_int_equal(network_counters(network, counters, TENANTS), 0);
+    for (size_t i = 0; i < TENANTS; i++)
+        assert_true(counters[i].is_found);
     assert_ok(network_detach(network, &tenants[1].attachment, &error));
     assert_string_equal(links_in(tenants[1].netns_fd), "");
-    assert_int_equal(network_counters(network, counters, 8), TENANTS - 1);
+    assert_int_equal(network_counters(network, counters, TENANTS), 0);
+    assert_false(counters[1].is_found);
 }
 
 static void test_namespace_by_path(void **state)

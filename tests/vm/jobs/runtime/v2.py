@@ -22,7 +22,6 @@ class V2Bundle(Bundle):
             name = self.unit.removeprefix("mct-").removesuffix(".scope")
             self.config["linux"]["cgroupsPath"] = f"{SLICE}:mct:{name}"
         self.group = CGROUPS / self.cgroup.strip("/")
-        self.rootfs = self.directory / "rootfs"
         self.write()
 
     def command(self, *words):
