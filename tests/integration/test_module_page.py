@@ -108,7 +108,7 @@ def test_nothing_inline_and_two_files_that_never_change(serve, board):
         assert reply.headers["Content-Security-Policy"] == POLICY
         assert reply.headers["Content-Type"] == "text/html; charset=utf-8"
         assert reply.headers["X-Content-Type-Options"] == "nosniff"
-        assert reply.headers["Referrer-Policy"] == "no-referrer"
+        assert reply.headers["Referrer-Policy"] == "same-origin"
         assert not list(root.all("style")) and "style=" not in reply.text
         assert not re.search(r"\son[a-z]+=", reply.text)
         script = root.one("script")
