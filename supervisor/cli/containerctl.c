@@ -103,7 +103,8 @@ static const struct option_row {
     {"since", OPTION_SINCE, "TIME", "events", "only of the last TIME, as 90s, 20m or 24h"},
     {"timestamps", OPTION_TIMESTAMPS, NULL, "logs", "put the time in front of each line"},
     {"stream", OPTION_STREAM, "NAME", "logs", "only stdout, or only stderr"},
-    {"output", 'o', "FORMAT", NULL, "table (default), wide or json"},
+    {"output", 'o', "FORMAT", NULL,
+     "table (default), wide or json; of status also auto, csv or openmetrics"},
     {"root", OPTION_ROOT, "DIR", NULL, "the supervisor that was started with --root DIR"},
     {"socket", OPTION_SOCKET, "PATH", NULL, "another control socket"},
     {"curl", OPTION_CURL, NULL, NULL, "print the call by curl that does the same; do nothing"},
@@ -193,7 +194,7 @@ static void print_verb_help(const struct verb *verb)
 
 static int read_output(struct ctl *ctl, const char *text)
 {
-    static const char *const names[] = {"table", "wide", "json"};
+    static const char *const names[] = {"table", "wide", "json", "auto", "csv", "openmetrics"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         if (strcmp(names[i], text) == 0) {
@@ -201,7 +202,9 @@ static int read_output(struct ctl *ctl, const char *text)
             return CTL_OK;
         }
     }
-    return ctl_usage(ctl, "-o \"%s\": write table, wide or json", text);
+    return ctl_usage(
+        ctl, "-o \"%s\": write table, wide or json; for status auto, csv or openmetrics, too",
+        text);
 }
 
 /* "TERM", "SIGTERM" or "15" into the name that the protocol carries. */
@@ -437,6 +440,8 @@ static int run_verb(struct ctl *ctl, int argc, char **argv, struct wishes *wishe
     int r = read_options(ctl, verb, argc, argv, wishes);
     if (r == CTL_OK && wishes->help)
         return run_help(ctl, 1, argv);
+    if (r == CTL_OK && ctl->output >= CTL_OUTPUT_AUTO && verb->run != ctl_status)
+        r = ctl_usage(ctl, "-o auto, csv and openmetrics are for status only");
     if (r == CTL_OK)
         r = read_root(ctl, wishes->root);
     if (r != CTL_OK)

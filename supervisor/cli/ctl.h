@@ -29,6 +29,9 @@ enum ctl_output {
     CTL_OUTPUT_TABLE = 0,
     CTL_OUTPUT_WIDE,
     CTL_OUTPUT_JSON,
+    CTL_OUTPUT_AUTO, /* from here on: status only */
+    CTL_OUTPUT_CSV,
+    CTL_OUTPUT_OPENMETRICS,
 };
 
 /* The bound of docs/control-protocol.md for wait_ms, and what a command waits without --timeout. */

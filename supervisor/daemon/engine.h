@@ -123,8 +123,10 @@ struct engine {
     int data_fd; /* paths.data */
     int null_fd; /* /dev/null, stdin of every container */
     struct sampler *sampler;
-    uint64_t minute, half_hour;       /* of CLOCK_REALTIME, at the sampler's last turn; history.c */
-    uint64_t starts, failures, wakes; /* of containers; failed starts and ends with an error */
+    /* Of CLOCK_REALTIME, at the sampler's last turn; history.c. */
+    uint64_t minute, half_hour, history_cleaned_minute;
+    struct scoreboard_reader *old_board; /* of an engine that was killed; history_restore.c */
+    uint64_t starts, failures, wakes;    /* of containers; failed starts and ends with an error */
     bool is_stopping;
     uint64_t stop_deadline_usec;
     uint64_t started_usec;

@@ -103,9 +103,9 @@ static int make_volumes(struct launch *launch, struct error *error)
     for (size_t i = 0; i < spec->mount_count; i++) {
         if (spec->mounts[i].kind != MOUNT_VOLUME)
             continue;
-        int r =
-            volume_ensure(launch->service->engine->settings.paths.data, launch->service->tenant,
-                          spec->mounts[i].source, launch->user.uid, launch->user.gid, path, error);
+        int r = volume_ensure(launch->service->engine->settings.paths.data, launch->service->tenant,
+                              spec->mounts[i].source, launch->user.uid, launch->user.gid,
+                              launch->service->id_base, path, error);
         if (r < 0)
             return error_wrap(error, "volume %s", spec->mounts[i].source);
         launch->volumes[launch->volume_count] = strdup(path);
