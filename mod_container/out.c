@@ -129,6 +129,11 @@ static char *room(struct out *out, size_t length)
         return out->at;
     if (out->piece) {
         wrap(out);
+        /* httpd would wait for 64 KB; but the reader shall see the beginning at once. */
+        if (!out->has_begun)
+            APR_BRIGADE_INSERT_TAIL(out->brigade,
+                                    apr_bucket_flush_create(out->r->connection->bucket_alloc));
+        out->has_begun = true;
         pass(out);
     }
     out->piece = piece_new();

@@ -203,7 +203,10 @@ static int render(request_rec *r, const struct board_view *board, const struct s
     return status;
 }
 
-/* From what this child has answered just now, or anew. Short answers cost less than to look. */
+/*
+ * From what this child has answered just now, or anew. So a renderer writes nothing that depends on
+ * more than the key does: no token of a form, nothing of the client.
+ */
 static int render_or_send(request_rec *r, const struct board_view *board,
                           const struct status_query *query, const char *key)
 {
@@ -240,8 +243,7 @@ static int show_board(request_rec *r, const struct board_view *board,
     status = ap_meets_conditions(r);
     if (status != OK || r->header_only)
         return status;
-    return key && wants_rows(query) ? render_or_send(r, board, query, key)
-                                    : render(r, board, query);
+    return key ? render_or_send(r, board, query, key) : render(r, board, query);
 }
 
 /* tenant: of LOCATION/TENANT, or NULL. */
