@@ -64,6 +64,8 @@ static uint32_t share(int of)
 apr_status_t status_events_start(apr_pool_t *config_pool)
 {
     int threads = 0, children = 0;
+    /* -1 is what mmap(2) wants with MAP_ANONYMOUS. */
+    // cppcheck-suppress invalidFunctionArg
     void *memory =
         mmap(NULL, sizeof(*places), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
