@@ -64,10 +64,10 @@ static uint32_t share(int of)
 apr_status_t status_events_start(apr_pool_t *config_pool)
 {
     int threads = 0, children = 0;
+    const int protection = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_ANONYMOUS;
     /* -1 is what mmap(2) wants with MAP_ANONYMOUS. */
     // cppcheck-suppress invalidFunctionArg
-    void *memory =
-        mmap(NULL, sizeof(*places), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(NULL, sizeof(*places), protection, flags, -1, 0);
 
     if (memory == MAP_FAILED)
         return APR_FROM_OS_ERROR(errno);
@@ -267,7 +267,7 @@ static int tell_sample(struct stream *stream, const struct board_view *board)
         status = HTTP_INTERNAL_SERVER_ERROR;
     if (status == OK) {
         event(stream, "board");
-        status_json_board(&stream->out, &r, &overview);
+        status_json_board(&stream->out, &overview);
         out_char(&stream->out, '}');
         end_event(stream);
         for (uint32_t i = 0; i < stream->seen_count && !stream->out.is_broken; i++)
