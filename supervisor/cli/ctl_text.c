@@ -63,7 +63,7 @@ void text_print_clean(FILE *file, const char *text, size_t length)
     }
 }
 
-char *text_clean(const char *text)
+char *text_clean_copy(const char *text)
 {
     char *result = NULL;
     size_t size = 0;
@@ -85,7 +85,7 @@ json_t *text_to_json(const char *text)
 
     if (json)
         return json;
-    _cleanup_free_ char *clean = text_clean(text);
+    _cleanup_free_ char *clean = text_clean_copy(text);
     return clean ? json_string(clean) : NULL;
 }
 

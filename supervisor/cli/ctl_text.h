@@ -18,7 +18,7 @@
 void text_print_clean(FILE *file, const char *text, size_t length);
 
 /* The same into new memory; NULL without memory. */
-char *text_clean(const char *text);
+char *text_clean_copy(const char *text);
 
 /* A JSON string of text; bytes that are not UTF-8 are replaced as above. New reference. */
 json_t *text_to_json(const char *text);
