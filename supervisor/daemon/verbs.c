@@ -313,8 +313,9 @@ static void hide_logs(json_t *events)
     json_t *event;
     size_t i;
 
-    json_array_foreach (events, i, event)
+    json_array_foreach (events, i, event) {
         json_object_del(json_object_get(event, "exit"), "log");
+    }
 }
 
 static void verb_events(const struct request *request)
