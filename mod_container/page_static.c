@@ -55,6 +55,11 @@ const char *page_static_path(enum page_file file)
     return paths[file];
 }
 
+bool page_static_is_path(const char *target)
+{
+    return target[0] == '-' && target[1] == '/';
+}
+
 static int serve(request_rec *r, enum page_file file)
 {
     size_t length = (size_t)(files[file].end - files[file].begin);

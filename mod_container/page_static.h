@@ -10,6 +10,7 @@
  */
 
 #include <httpd.h>
+#include <stdbool.h>
 
 enum page_file { PAGE_STYLE = 0, PAGE_SCRIPT, PAGE_FILE_COUNT };
 
@@ -23,6 +24,9 @@ void page_static_start(void);
 
 /* The address of a file below the Location: "-/board.0123456789ab.css". Lives as long as httpd. */
 const char *page_static_path(enum page_file file);
+
+/* Whether target, what stands behind the Location, is in the place of these files. */
+bool page_static_is_path(const char *target);
 
 /* Answers a request for LOCATION/TARGET; target is the decoded rest, "-/board....css". 404 for any
  * other. Returns what the handler is to return. */

@@ -27,7 +27,9 @@ void reply_guard_headers(request_rec *r)
     static const char *const headers[][2] = {
         {"Cache-Control", "no-store"},
         {"X-Content-Type-Options", "nosniff"},
-        {"Referrer-Policy", "no-referrer"},
+        /* Not no-referrer: then a browser says "Origin: null" of the page's own forms (Fetch,
+           "Append a request `Origin` header"), and they are refused. */
+        {"Referrer-Policy", "same-origin"},
     };
 
     for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)

@@ -177,8 +177,7 @@ void status_json_board(struct out *out, const struct overview *overview)
     supervisor_object(out, overview);
     host_object(out, overview);
     counts_object(out, overview);
-    key(out, ",", "scoreboard");
-    out_json(out, overview->selection.letters);
+    text_or_null(out, ",", "scoreboard", overview->selection.letters);
 }
 
 void status_write_json(struct out *out, const struct overview *overview)

@@ -46,7 +46,8 @@ static void head(struct exposition *to, const struct metric *metric)
     static const char *const types[] = {[METRIC_NONE] = "unknown",
                                         [METRIC_GAUGE] = "gauge",
                                         [METRIC_COUNTER] = "counter",
-                                        [METRIC_INFO] = "info"};
+                                        [METRIC_INFO] = "info",
+                                        [METRIC_SUMMARY] = "summary"};
     bool is_old_info = to->is_text && metric->type == METRIC_INFO;
 
     head_line(to, "TYPE", metric, is_old_info ? "gauge" : types[metric->type]);
@@ -300,7 +301,7 @@ static void host_pressure(struct exposition *to)
 static void count_by_state(struct exposition *to)
 {
     static const struct metric metric = {
-        .family = "container_count", .type = METRIC_GAUGE, .help = "Containers by state"};
+        .family = "containers", .type = METRIC_GAUGE, .help = "Containers by state"};
     char labels[64];
 
     head(to, &metric);

@@ -99,12 +99,18 @@ static void tile_pressure(struct out *out, const struct host_figures *host)
     close_tile(out);
 }
 
-static void tile_count(struct out *out, const char *key, const char *label, uint64_t count)
+/* Since the supervisor's start. */
+static void tile_starts(struct out *out, const struct host_figures *host)
 {
-    open_tile(out, key, label);
+    open_tile(out, "starts", "Starts");
     out_text(out, "<b>");
-    out_count(out, count);
-    out_text(out, "</b>");
+    out_count(out, host->starts);
+    out_text(out, "</b> <small>");
+    out_count(out, host->wakes);
+    out_text(out, " woken</small> <small class=\"");
+    out_text(out, host->failures ? "warm\">" : "\">");
+    out_count(out, host->failures);
+    out_text(out, " failed</small>");
     close_tile(out);
 }
 
@@ -123,9 +129,7 @@ void section_host(struct page *page)
     tile_memory(out, host, info->memory_total_bytes);
     tile_swap(out, host);
     tile_pressure(out, host);
-    tile_count(out, "starts", "Starts", host->starts);
-    tile_count(out, "wakes", "Wakes", host->wakes);
-    tile_count(out, "failures", "Failures", host->failures);
+    tile_starts(out, host);
     out_text(out, "</dl>\n");
 }
 

@@ -191,7 +191,7 @@
         const show = () => sheet.replaceSync(Object.entries(chosen)
             .filter(([key]) => /^[a-z0-9]+$/.test(key))
             .map(([key, isShown]) => isShown
-                ? `@media (min-width: 861px) { .c-${key} { display: table-cell !important } } @media (max-width: 860px) { td.c-${key}:not(:empty) { display: grid !important } }`
+                ? `@media (min-width: 861px) { .c-${key} { display: table-cell !important } } @media (max-width: 860px) { td.c-${key}:not(:empty) { display: block !important } }`
                 : `.c-${key} { display: none !important }`).join("\n"));
         const choice = document.createElement("details"), title = document.createElement("summary"), list = document.createElement("ul");
         choice.className = "columns";

@@ -73,6 +73,7 @@ int ctl_inspect(const struct ctl *ctl, int count, char **args);
 int ctl_act(const struct ctl *ctl, int count, char **args); /* start ... kill: ctl->verb says */
 int ctl_logs(const struct ctl *ctl, int count, char **args);
 int ctl_events(const struct ctl *ctl, int count, char **args);
+int ctl_mails(const struct ctl *ctl, int count, char **args);
 int ctl_processes(const struct ctl *ctl, int count, char **args);
 int ctl_why(const struct ctl *ctl, int count, char **args);
 int ctl_status(const struct ctl *ctl, int count, char **args);

@@ -89,6 +89,20 @@ json_t *text_to_json(const char *text)
     return clean ? json_string(clean) : NULL;
 }
 
+int text_print_json(FILE *file, const json_t *json, size_t flags)
+{
+    _cleanup_free_ char *text = json_dumps(json, flags);
+
+    if (!text)
+        return -1;
+    for (const char *at = text; *at; at++)
+        if (*at == 0x7f && (flags & JSON_ENSURE_ASCII))
+            fputs("\\u007f", file);
+        else
+            fputc(*at, file);
+    return 0;
+}
+
 size_t text_width(const char *text)
 {
     size_t width = 0;
