@@ -381,6 +381,11 @@ def test_the_history_has_its_points(stack):
         assert (told["step_seconds"], len(told["points"])) == (step, points)
         assert all(len(point) == 5 for point in told["points"]) and told["end_unix"] > time.time() - 3600
         assert told["points"][0] == [None, None, None, None, 0]
+    wait_until(lambda: len(stack.ctl("history", "--range", "1h", "alpha/web").stdout.splitlines()) >= 2,
+               "a line of the history", 30)
+    shown = stack.ctl("history", "--range", "1h", "alpha/web").stdout.splitlines()
+    assert shown[0].split() == ["UNTIL", "CPU%", "MEM", "DISK/S", "REQ/S", "FAULTS"]
+    assert stack.ctl("history", "--range", "1y", "alpha/web", check=False).returncode == 1
     assert ask(stack, "history", range="1y")["code"] == "bad-request"
     assert ask(stack, "history")["code"] == "bad-request"
 
