@@ -39,7 +39,13 @@ struct moment {
     uint64_t realtime_usec;
 };
 
-enum metric_type { METRIC_NONE = 0, METRIC_GAUGE, METRIC_COUNTER, METRIC_INFO };
+enum metric_type {
+    METRIC_NONE = 0,
+    METRIC_GAUGE,
+    METRIC_COUNTER,
+    METRIC_INFO,
+    METRIC_SUMMARY, /* quantiles only */
+};
 
 /*
  * The OpenMetrics family of a row. Rows of one family are neighbours; the first gives type, unit

@@ -138,6 +138,8 @@ FIGURE(pid)
 #define GAUGE(family, unit, help, ...) .metric = {family, METRIC_GAUGE, unit, help, ##__VA_ARGS__}
 #define COUNTER(family, unit, help, ...)                                                           \
     .metric = {family, METRIC_COUNTER, unit, help, ##__VA_ARGS__}
+#define SUMMARY(family, unit, help, ...)                                                           \
+    .metric = {family, METRIC_SUMMARY, unit, help, ##__VA_ARGS__}
 #define INFO(label)                                                                                \
     .metric = {"container", METRIC_INFO, NULL,                                                     \
                "What a container is: its id, image, endpoint and addresses", label}
@@ -264,11 +266,11 @@ const struct column_figure column_figures[] = {
     {"request_bytes_out_rate", "RequestBytesOutRate", SLOT(request_bytes_out_rate), COUNT, SUM_RATE, HAS(TRAFFIC)},
     {"last_request_unix", "LastRequestUnix", COUNT, IS(last_request)},
     {"latency_p50_seconds", "LatencyP50Seconds", SLOT(latency_p50_usec), MICRO, HAS(LATENCY),
-     GAUGE("container_http_latency_seconds", "seconds", "Latency of a container's answers over the last minute", "quantile=\"0.5\"")},
+     SUMMARY("container_http_latency_seconds", "seconds", "Latency of a container's answers over the last minute", "quantile=\"0.5\"")},
     {"latency_p95_seconds", "LatencyP95Seconds", SLOT(latency_p95_usec), MICRO, HAS(LATENCY),
-     GAUGE("container_http_latency_seconds", "seconds", NULL, "quantile=\"0.95\"")},
+     SUMMARY("container_http_latency_seconds", "seconds", NULL, "quantile=\"0.95\"")},
     {"latency_p99_seconds", "LatencyP99Seconds", SLOT(latency_p99_usec), MICRO, HAS(LATENCY),
-     GAUGE("container_http_latency_seconds", "seconds", NULL, "quantile=\"0.99\"")},
+     SUMMARY("container_http_latency_seconds", "seconds", NULL, "quantile=\"0.99\"")},
     {"mails", "Mails", SLOT(mails), COUNT, SUM, HAS(MAILS),
      COUNTER("container_mails", NULL, "Mails that a container's PHP sent, since the supervisor's start")},
     {"last_mail_unix", "LastMailUnix", COUNT, IS(last_mail)},

@@ -40,7 +40,7 @@ int name_split(const char *text, char *tenant, char *service, struct error *erro
 struct paths {
     char etc[PATH_MAX];  /* supervisor.json, tenants.d/ */
     char run[PATH_MAX];  /* control.sock, scoreboard, lock, services/, containers/ */
-    char data[PATH_MAX]; /* volumes/, logs/, events/, ids.json */
+    char data[PATH_MAX]; /* volumes/, logs/, events/, history/, ids.json */
 };
 
 /* Fills paths for a root; -EINVAL when the root is not absolute, -ENAMETOOLONG when too long. */

@@ -160,6 +160,11 @@ void scoreboard_close(struct scoreboard_reader *reader)
     free(reader);
 }
 
+bool scoreboard_is_of_this_boot(const struct scoreboard_reader *reader)
+{
+    return reader->is_of_this_boot;
+}
+
 void scoreboard_info(const struct scoreboard_reader *reader, struct scoreboard_info *info)
 {
     struct scoreboard_header *header = reader->map.header;

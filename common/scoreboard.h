@@ -379,6 +379,9 @@ struct scoreboard_reader;
 int scoreboard_open(const char *path, struct scoreboard_reader **reader, struct error *error);
 void scoreboard_close(struct scoreboard_reader *reader);
 
+/* Whether the board was made since the machine booted: only then do its times go on. */
+bool scoreboard_is_of_this_boot(const struct scoreboard_reader *reader);
+
 /* Copies the header. */
 void scoreboard_info(const struct scoreboard_reader *reader, struct scoreboard_info *info);
 

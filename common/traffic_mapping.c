@@ -76,37 +76,44 @@ static int map_file(const char *path, struct traffic_mapping *mapping)
     return 0;
 }
 
-/* Puts what is at the path in the place of the current mapping; of none, if it is no board. */
-static void reopen(struct traffic_writer *writer, struct traffic_mapping *seen)
+/* Puts what is at the path in the place of the mapping `seen`; none, if that is no board. */
+static void replace(struct traffic_writer *writer, struct traffic_mapping *seen)
 {
-    struct traffic_mapping *made = NULL;
+    struct traffic_mapping *made = calloc(1, sizeof(*made));
 
-    pthread_mutex_lock(&writer->lock);
-    if (atomic_load(&writer->current) == seen) {
-        made = calloc(1, sizeof(*made));
-        if (made && map_file(writer->path, made) < 0) {
-            free(made);
-            made = NULL;
-        }
-        if (made) {
-            atomic_init(&made->users, 1);
-            made->older = writer->all;
-            writer->all = made;
-        }
-        atomic_store(&writer->current, made);
-        if (seen)
-            traffic_mapping_drop(seen);
+    if (made && map_file(writer->path, made) < 0) {
+        free(made);
+        made = NULL;
     }
-    pthread_mutex_unlock(&writer->lock);
+    if (made) {
+        atomic_init(&made->users, 1);
+        made->older = writer->all;
+        writer->all = made;
+    }
+    atomic_store(&writer->current, made);
+    if (seen)
+        traffic_mapping_drop(seen);
 }
 
-static bool may_open_now(struct traffic_writer *writer)
+/*
+ * Looks for a board other than the mapping `seen`, once an interval. A thread that comes while
+ * another is looking waits for what that one finds, so that no request goes uncounted. Returns
+ * whether there is another now.
+ */
+static bool look_for_another(struct traffic_writer *writer, struct traffic_mapping *seen)
 {
     uint64_t now = clock_boottime_usec();
-    uint64_t next = atomic_load_explicit(&writer->next_open_usec, memory_order_relaxed);
 
-    return now >= next &&
-           atomic_compare_exchange_strong(&writer->next_open_usec, &next, now + OPEN_INTERVAL_USEC);
+    if (now >= atomic_load(&writer->next_open_usec)) {
+        pthread_mutex_lock(&writer->lock);
+        if (atomic_load(&writer->current) == seen && now >= atomic_load(&writer->next_open_usec)) {
+            replace(writer, seen);
+            atomic_store(&writer->next_open_usec, now + OPEN_INTERVAL_USEC);
+        }
+        pthread_mutex_unlock(&writer->lock);
+    }
+    struct traffic_mapping *current = atomic_load(&writer->current);
+    return current && current != seen;
 }
 
 /* One more user of a mapping that has some; not of one that is being unmapped. */
@@ -127,15 +134,10 @@ struct traffic_mapping *traffic_mapping_take(struct traffic_writer *writer)
         if (current && add_user(current)) {
             if (atomic_load_explicit(&current->header->retired, memory_order_relaxed) == 0)
                 return current;
-            bool may_open = may_open_now(writer);
             traffic_mapping_drop(current);
-            if (may_open)
-                reopen(writer, current);
-        } else if (!current) {
-            if (!may_open_now(writer))
-                return NULL;
-            reopen(writer, NULL);
         }
+        if (!look_for_another(writer, current))
+            break;
     }
     return NULL;
 }

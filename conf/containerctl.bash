@@ -45,7 +45,7 @@ _containerctl() {
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
-    -o | --output) words="table wide json" ;;
+    -o | --output) words="table wide json auto csv openmetrics" ;;
     -s | --signal) words="HUP INT QUIT KILL USR1 USR2 TERM CONT STOP" ;;
     --stream) words="stdout stderr" ;;
     --tail) words="all 10 100 1000" ;;
@@ -56,11 +56,11 @@ _containerctl() {
     if [[ -z $words ]]; then
         case $verb:$word in
         :-*) words=$everywhere ;;
-        :*) words="ps status top why processes events history inspect start stop restart pause resume kill logs apply version help" ;;
+        :*) words="ps status top why processes events history inspect start stop restart pause resume kill logs mails apply version help" ;;
         ps:-*) words="--all --quiet --no-trunc $everywhere" ;;
         kill:-*) words="--signal --timeout --no-wait $everywhere" ;;
         start:-* | stop:-* | restart:-* | pause:-* | resume:-*) words="--timeout --no-wait $everywhere" ;;
-        why:-* | processes:-*) words="--no-trunc $everywhere" ;;
+        why:-* | processes:-* | mails:-*) words="--no-trunc $everywhere" ;;
         events:-*) words="--follow --since --tail $everywhere" ;;
         status:-*) words="--sort --state --search --limit $everywhere" ;;
         top:-*) words="--sort --state --search --delay $everywhere" ;;
@@ -69,10 +69,10 @@ _containerctl() {
         *:-*) words=$everywhere ;;
         ps:*) words=$(_containerctl_names tenants) ;;
         status:* | top:*) words=$(_containerctl_names tenants) ;;
-        events:*) words=$(_containerctl_names all) ;;
+        events:* | mails:*) words=$(_containerctl_names all) ;;
         inspect:* | logs:* | why:* | processes:* | history:*) words=$(_containerctl_names services) ;;
         start:* | stop:* | restart:* | pause:* | resume:* | kill:*) words=$(_containerctl_names all) ;;
-        help:*) words="ps status top why processes events history inspect start stop restart pause resume kill logs apply version" ;;
+        help:*) words="ps status top why processes events history inspect start stop restart pause resume kill logs mails apply version" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

@@ -21,13 +21,6 @@ struct board {
     struct board_mapping *current; /* NULL: none could be opened */
 };
 
-const char *board_condition_name(enum board_condition condition)
-{
-    static const char *const names[] = {"live", "stale", "unreachable"};
-
-    return names[condition];
-}
-
 static void mapping_unref(struct board_mapping *mapping)
 {
     if (!mapping || --mapping->users > 0)

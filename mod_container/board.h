@@ -8,8 +8,6 @@
  * one thread may still read the old board while another has opened the new one.
  */
 
-#include <apr_pools.h>
-
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "common/scoreboard.h"
@@ -36,7 +34,8 @@ struct board_view {
 };
 
 /* Makes a child's board of the file at path (copied). It ends with the pool, after all views. */
-struct board *board_create(apr_pool_t *child_pool, const char *path);
+struct apr_pool_t;
+struct board *board_create(struct apr_pool_t *child_pool, const char *path);
 
 /* Takes a view; board_release() gives it back. Never fails: what is wrong is in the view. */
 void board_acquire(struct board *board, struct board_view *view);

@@ -3,46 +3,55 @@
 #define MOD_CONTAINER_OUT_H
 
 /*
- * The body of a long answer, written piece by piece: a buffer of 16 KB that goes down the filters
- * whenever it is full. A request never holds more of its answer than that and what httpd keeps for
- * a slow client (64 KB). One thread, the request's; it blocks while the client is slow.
+ * The body of a long answer, written piece by piece: a buffer of 16 KB that is passed on whenever
+ * it is full. Of a request (out_request.c) it goes down httpd's filters: it never holds more of its
+ * answer than that and what httpd keeps for a slow client (64 KB). One thread, the request's; it
+ * blocks while the client is slow. containerctl passes its pieces to standard output.
  *
  * Text of others is cleaned (text.h) on its way out, in the same go in which it is escaped.
  */
 
-#include <httpd.h>
-
+#include <stdbool.h>
 #include <string.h>
 
 #include "common/figures.h"
 #include "mod_container/answers.h"
 
+struct request_rec;
+struct apr_bucket_brigade;
+
 struct out {
-    request_rec *r;
-    apr_bucket_brigade *brigade;
+    /* Takes what is in the piece, which is given away: piece, at and end are NULL afterwards. */
+    void (*pass)(struct out *out);
+    struct request_rec *r; /* of a request, else NULL */
+    struct apr_bucket_brigade *brigade;
     struct answer *answer; /* keeps what goes out, too; or NULL */
     struct piece *piece;   /* NULL: none taken */
     char *at, *end;        /* the room in it; both NULL without one */
     bool is_broken;        /* the client is gone: what follows is dropped; loops may end */
 };
 
+/* ---- of a request ---- */
+
 /* Begins; the request's answer is kept, too, if out_keep() said so. */
-void out_begin(struct out *out, request_rec *r);
+void out_begin(struct out *out, struct request_rec *r);
 
 /* Says that what is written for this request is to be kept in answer, until out_kept(). */
-void out_keep(request_rec *r, struct answer *answer);
+void out_keep(struct request_rec *r, struct answer *answer);
 
 /* Takes the answer back, whole; NULL when it was not written to its end. */
-struct answer *out_kept(request_rec *r);
+struct answer *out_kept(struct request_rec *r);
 
 /* Sends an answer that was kept. */
-int out_send(request_rec *r, const struct answer *answer);
+int out_send(struct request_rec *r, const struct answer *answer);
 
 /* Sends what is there and says to the filters that it should leave now. */
 void out_flush(struct out *out);
 
 /* Sends the rest. Returns what the handler is to return. */
 int out_end(struct out *out);
+
+/* ---- of any ---- */
 
 /* The slow half of out_bytes(). */
 void out_bytes_more(struct out *out, const char *bytes, size_t length);

@@ -237,7 +237,7 @@ void selection_free(struct selection *selection)
 bool selection_slot(const struct selector *selector, uint32_t slot_index,
                     struct container_slot *slot)
 {
-    return scoreboard_slot_read(selector->reader, slot_index, slot) == 0 &&
+    return selector->reader && scoreboard_slot_read(selector->reader, slot_index, slot) == 0 &&
            slot->state != CONTAINER_OPEN && is_visible(selector, slot);
 }
 
@@ -245,7 +245,8 @@ bool selection_slot_parts(const struct selector *selector, uint32_t slot_index,
                           const struct seqlock_part *parts, size_t count,
                           struct container_slot *slot)
 {
-    return scoreboard_slot_read_parts(selector->reader, slot_index, parts, count, slot) == 0 &&
+    return selector->reader &&
+           scoreboard_slot_read_parts(selector->reader, slot_index, parts, count, slot) == 0 &&
            slot->state != CONTAINER_OPEN && is_visible(selector, slot);
 }
 

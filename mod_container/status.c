@@ -27,11 +27,6 @@ static bool is_allowed(const void *config, const char *tenant)
     return status_scope_allows(config, tenant);
 }
 
-bool overview_slot(const struct overview *overview, uint32_t i, struct container_slot *slot)
-{
-    return selection_slot(&overview->selector, i, slot);
-}
-
 static apr_status_t selection_end(void *selection)
 {
     selection_free(selection);
@@ -55,6 +50,8 @@ static void take_clocks(request_rec *r, struct overview *overview)
         overview->moment.boottime_usec > info->engine_started_boottime_usec)
         overview->supervisor_uptime_usec =
             overview->moment.boottime_usec - info->engine_started_boottime_usec;
+    overview->server_version = ap_get_server_description();
+    overview->has_server_uptime = true;
     if (r->request_time > restarted)
         overview->httpd_uptime_seconds = (uint64_t)apr_time_sec(r->request_time - restarted);
 }
@@ -102,28 +99,71 @@ int overview_take_rows(request_rec *r, struct overview *overview)
                : OK;
 }
 
-const char *overview_time(request_rec *r, const struct overview *overview)
-{
-    apr_time_exp_t at;
+/* ---- the formats ---- */
 
-    apr_time_exp_gmt(&at, (apr_time_t)overview->moment.realtime_usec);
-    return apr_psprintf(r->pool, "%04d-%02d-%02dT%02d:%02d:%02dZ", at.tm_year + 1900, at.tm_mon + 1,
-                        at.tm_mday, at.tm_hour, at.tm_min, at.tm_sec);
+#define TYPE_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
+#define TYPE_TEXT        "text/plain; version=0.0.4; charset=utf-8"
+
+/* Whether the client knows the older format only. */
+static bool wants_text(request_rec *r)
+{
+    const char *accept = apr_table_get(r->headers_in, "Accept");
+
+    return accept && strstr(accept, "text/plain") && !strstr(accept, "openmetrics-text");
 }
 
-/* ---- the formats ---- */
+static const char *openmetrics_type(request_rec *r)
+{
+    return wants_text(r) ? TYPE_TEXT : TYPE_OPENMETRICS;
+}
+
+static void write_auto(request_rec *r, struct out *out, const struct overview *overview)
+{
+    (void)r;
+    status_write_auto(out, overview);
+}
+
+static void write_json(request_rec *r, struct out *out, const struct overview *overview)
+{
+    (void)r;
+    status_write_json(out, overview);
+}
+
+static void write_csv(request_rec *r, struct out *out, const struct overview *overview)
+{
+    (void)r;
+    status_write_csv(out, overview);
+}
+
+static void write_openmetrics(request_rec *r, struct out *out, const struct overview *overview)
+{
+    status_write_openmetrics(out, overview, wants_text(r));
+}
 
 static const struct {
     const char *type; /* NULL: depends on the request */
-    void (*render)(request_rec *r, const struct overview *overview,
-                   const struct status_query *query);
+    void (*write)(request_rec *r, struct out *out, const struct overview *overview);
 } formats[] = {
-    [STATUS_HTML] = {"text/html; charset=utf-8", status_render_html},
-    [STATUS_AUTO] = {"text/plain; charset=utf-8", status_render_auto},
-    [STATUS_JSON] = {"application/json", status_render_json},
-    [STATUS_CSV] = {"text/csv; charset=utf-8; header=present", status_render_csv},
-    [STATUS_OPENMETRICS] = {NULL, status_render_openmetrics},
+    [STATUS_HTML] = {"text/html; charset=utf-8", NULL},
+    [STATUS_AUTO] = {"text/plain; charset=utf-8", write_auto},
+    [STATUS_JSON] = {"application/json", write_json},
+    [STATUS_CSV] = {"text/csv; charset=utf-8; header=present", write_csv},
+    [STATUS_OPENMETRICS] = {NULL, write_openmetrics},
 };
+
+static void write_format(request_rec *r, const struct overview *overview,
+                         const struct status_query *query)
+{
+    struct out out;
+
+    if (!formats[query->format].write) {
+        status_render_html(r, overview, query);
+        return;
+    }
+    out_begin(&out, r);
+    formats[query->format].write(r, &out, overview);
+    out_end(&out);
+}
 
 /* FNV-1a, 64 bits: for equality among the answers of one board, not against an enemy. */
 static uint64_t mix(uint64_t hash, const void *data, size_t size)
@@ -179,7 +219,7 @@ static void set_headers(request_rec *r, const struct status_query *query)
     if (query->format == STATUS_OPENMETRICS)
         apr_table_setn(r->headers_out, "Vary", "Accept");
     ap_set_content_type(r, formats[query->format].type ? formats[query->format].type
-                                                       : status_openmetrics_type(r));
+                                                       : openmetrics_type(r));
 }
 
 /* Whether there is more to tell than the summary does. */
@@ -199,7 +239,7 @@ static int render(request_rec *r, const struct board_view *board, const struct s
     if (status == OK && wants_rows(query))
         status = overview_take_rows(r, overview);
     if (status == OK)
-        formats[query->format].render(r, overview, query);
+        write_format(r, overview, query);
     return status;
 }
 
@@ -278,6 +318,8 @@ static int show(request_rec *r, const char *tenant)
  */
 static int show_target(request_rec *r, const struct location_config *config, const char *target)
 {
+    if (target[0] == '-' && target[1] == '/')
+        return page_static_serve(r, target);
     if (strchr(target, '/'))
         return status_page_service(r, target);
     return name_is_valid(target) && status_scope_allows(config, target) ? show(r, target)
@@ -303,8 +345,6 @@ static int route(request_rec *r, const struct location_config *config)
 {
     const char *target = admin_target_of(r->uri, config->base);
 
-    if (page_static_is_path(target))
-        return page_static_serve(r, target);
     if (*target && r->method_number == M_GET)
         return show_target(r, config, target);
     if (*target)

@@ -6,10 +6,9 @@
  */
 #include <ctype.h>
 
-#include <apr_strings.h>
-#include <http_protocol.h>
+#include <stdio.h>
 
-#include "mod_container/status.h"
+#include "mod_container/overview.h"
 
 static void line_text(struct out *out, const char *key, const char *value)
 {
@@ -80,10 +79,10 @@ static void group_lines(struct out *out, const char *prefix, const struct figure
             continue;
         char key[64];
         if (group->names)
-            apr_snprintf(key, sizeof(key), "%s%s%c%s", prefix, group->flat_auto,
-                         toupper((unsigned char)name[0]), name + 1);
+            snprintf(key, sizeof(key), "%s%s%c%s", prefix, group->flat_auto,
+                     toupper((unsigned char)name[0]), name + 1);
         else
-            apr_snprintf(key, sizeof(key), "%s%s%u", prefix, group->flat_auto, i + 1);
+            snprintf(key, sizeof(key), "%s%s%u", prefix, group->flat_auto, i + 1);
         if (!group->names)
             line_text(out, key, name);
         for (size_t j = 0; j < group->row_count; j++) {
@@ -141,7 +140,7 @@ static void container_lines(struct out *out, const struct overview *overview, ui
 
     if (!overview_slot(overview, index, &slot))
         return;
-    length = (size_t)apr_snprintf(prefix, sizeof(prefix), "Container[%u]", index);
+    length = (size_t)snprintf(prefix, sizeof(prefix), "Container[%u]", index);
     for (size_t i = 0; i < column_figure_count; i++) {
         const struct column_figure *row = &column_figures[i];
         struct figure figure = column_figure_of(row, &overview->moment, &slot);
@@ -155,27 +154,26 @@ static void container_lines(struct out *out, const struct overview *overview, ui
         group_lines(out, prefix, &figure_groups[i], slot.has, &slot);
 }
 
-void status_render_auto(request_rec *r, const struct overview *overview,
-                        const struct status_query *query)
+void status_write_auto(struct out *out, const struct overview *overview)
 {
+    const struct status_query *query = overview->query;
+    char time[OVERVIEW_TIME_SIZE];
     const struct selection *selection = &overview->selection;
-    struct out out;
 
-    out_begin(&out, r);
-    line_text(&out, "ServerVersion", ap_get_server_description());
-    line_text(&out, "CurrentTime", overview_time(r, overview));
-    line_count(&out, "ServerUptimeSeconds", overview->httpd_uptime_seconds);
-    supervisor_lines(&out, overview);
-    host_lines(&out, overview);
-    count_lines(&out, overview);
-    total_lines(&out, overview);
+    line_text(out, "ServerVersion", overview->server_version);
+    line_text(out, "CurrentTime", overview_time(overview, time));
+    if (overview->has_server_uptime)
+        line_count(out, "ServerUptimeSeconds", overview->httpd_uptime_seconds);
+    supervisor_lines(out, overview);
+    host_lines(out, overview);
+    count_lines(out, overview);
+    total_lines(out, overview);
     if (query->has_selection) {
-        line_count(&out, "ContainersMatched", selection->matched);
+        line_count(out, "ContainersMatched", selection->matched);
         for (uint32_t i = 0; i < selection->count && !query->is_without_table; i++)
-            container_lines(&out, overview, selection->rows[i].slot);
+            container_lines(out, overview, selection->rows[i].slot);
     }
-    out_literal(&out, "Scoreboard: ");
-    out_bytes(&out, selection->letters, selection->letter_count);
-    out_char(&out, '\n');
-    out_end(&out);
+    out_literal(out, "Scoreboard: ");
+    out_bytes(out, selection->letters, selection->letter_count);
+    out_char(out, '\n');
 }

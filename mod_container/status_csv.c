@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "mod_container/status.h"
+#include "mod_container/overview.h"
 
 static void text_cell(struct out *out, const char *text)
 {
@@ -92,22 +92,19 @@ static void container(struct out *out, const struct overview *overview, uint32_t
     out_literal(out, "\r\n");
 }
 
-void status_render_csv(request_rec *r, const struct overview *overview,
-                       const struct status_query *query)
+void status_write_csv(struct out *out, const struct overview *overview)
 {
+    const struct status_query *query = overview->query;
     const struct selection *selection = &overview->selection;
-    struct out out;
 
-    out_begin(&out, r);
-    out_literal(&out, "slot");
+    out_literal(out, "slot");
     for (size_t i = 0; i < column_figure_count; i++) {
-        out_char(&out, ',');
-        out_text(&out, column_figures[i].key);
+        out_char(out, ',');
+        out_text(out, column_figures[i].key);
     }
     for (size_t i = 0; i < figure_group_count; i++)
-        group_heads(&out, &figure_groups[i]);
-    out_literal(&out, "\r\n");
-    for (uint32_t i = 0; i < selection->count && !query->is_without_table && !out.is_broken; i++)
-        container(&out, overview, selection->rows[i].slot);
-    out_end(&out);
+        group_heads(out, &figure_groups[i]);
+    out_literal(out, "\r\n");
+    for (uint32_t i = 0; i < selection->count && !query->is_without_table && !out->is_broken; i++)
+        container(out, overview, selection->rows[i].slot);
 }

@@ -265,7 +265,7 @@ static int tell_sample(struct stream *stream, const struct board_view *board)
         status = HTTP_INTERNAL_SERVER_ERROR;
     if (status == OK) {
         event(stream, "board");
-        status_json_board(&stream->out, &r, &overview);
+        status_json_board(&stream->out, &overview);
         out_char(&stream->out, '}');
         end_event(stream);
         for (uint32_t i = 0; i < stream->seen_count && !stream->out.is_broken; i++)

@@ -3,9 +3,7 @@
  * ?format=json: one object (docs/status.schema.json); absent figures are null. Written container by
  * container, so that ten thousand of them need no tree of all.
  */
-#include <http_protocol.h>
-
-#include "mod_container/status.h"
+#include "mod_container/overview.h"
 
 /* "key": in front of a value; first is what stands in front of the key. */
 static void key(struct out *out, const char *first, const char *name)
@@ -166,30 +164,26 @@ static void containers(struct out *out, const struct overview *overview)
     out_char(out, ']');
 }
 
-void status_json_board(struct out *out, request_rec *r, const struct overview *overview)
+void status_json_board(struct out *out, const struct overview *overview)
 {
+    char time[OVERVIEW_TIME_SIZE];
+
     out_literal(out, "{\"version\":");
     out_count(out, STATUS_JSON_VERSION);
-    text_or_null(out, ",", "time", overview_time(r, overview));
-    text_or_null(out, ",\"server\":{", "version", ap_get_server_description());
-    count_if(out, "uptime_seconds", true, overview->httpd_uptime_seconds);
+    text_or_null(out, ",", "time", overview_time(overview, time));
+    text_or_null(out, ",\"server\":{", "version", overview->server_version);
+    count_if(out, "uptime_seconds", overview->has_server_uptime, overview->httpd_uptime_seconds);
     out_char(out, '}');
     supervisor_object(out, overview);
     host_object(out, overview);
     counts_object(out, overview);
-    key(out, ",", "scoreboard");
-    out_json(out, overview->selection.letters);
+    text_or_null(out, ",", "scoreboard", overview->selection.letters);
 }
 
-void status_render_json(request_rec *r, const struct overview *overview,
-                        const struct status_query *query)
+void status_write_json(struct out *out, const struct overview *overview)
 {
-    struct out out;
-
-    out_begin(&out, r);
-    status_json_board(&out, r, overview);
-    if (!query->is_without_table)
-        containers(&out, overview);
-    out_literal(&out, "}\n");
-    out_end(&out);
+    status_json_board(out, overview);
+    if (!overview->query->is_without_table)
+        containers(out, overview);
+    out_literal(out, "}\n");
 }

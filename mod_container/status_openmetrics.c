@@ -4,36 +4,18 @@
  * The samples of a family stand together, so there is one pass over the rows for each family; a
  * pass reads of each slot the names and the family's own fields only.
  */
+#include <stdio.h>
 #include <string.h>
 
-#include <apr_strings.h>
-#include <http_protocol.h>
-
-#include "mod_container/status.h"
-
-#define TYPE_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
-#define TYPE_TEXT        "text/plain; version=0.0.4; charset=utf-8"
+#include "mod_container/overview.h"
 
 /* Where samples go, and in which of the two languages. */
 struct exposition {
-    struct out out;
+    struct out *out;
     const struct overview *overview;
     bool is_text;                 /* version 0.0.4 */
     const struct metric *pending; /* whose head the next sample writes; NULL: none */
 };
-
-/* Whether the client knows the older format only. */
-static bool wants_text(request_rec *r)
-{
-    const char *accept = apr_table_get(r->headers_in, "Accept");
-
-    return accept && strstr(accept, "text/plain") && !strstr(accept, "openmetrics-text");
-}
-
-const char *status_openmetrics_type(request_rec *r)
-{
-    return wants_text(r) ? TYPE_TEXT : TYPE_OPENMETRICS;
-}
 
 /* ---- a family's head ---- */
 
@@ -45,7 +27,7 @@ static const char *sample_suffix(enum metric_type type)
 static void head_line(struct exposition *to, const char *word, const struct metric *metric,
                       const char *rest)
 {
-    struct out *out = &to->out;
+    struct out *out = to->out;
 
     out_literal(out, "# ");
     out_text(out, word);
@@ -64,7 +46,8 @@ static void head(struct exposition *to, const struct metric *metric)
     static const char *const types[] = {[METRIC_NONE] = "unknown",
                                         [METRIC_GAUGE] = "gauge",
                                         [METRIC_COUNTER] = "counter",
-                                        [METRIC_INFO] = "info"};
+                                        [METRIC_INFO] = "info",
+                                        [METRIC_SUMMARY] = "summary"};
     bool is_old_info = to->is_text && metric->type == METRIC_INFO;
 
     head_line(to, "TYPE", metric, is_old_info ? "gauge" : types[metric->type]);
@@ -92,8 +75,8 @@ static void sample_name(struct exposition *to, const struct metric *metric, cons
     if (to->pending)
         head(to, to->pending);
     to->pending = NULL;
-    out_text(&to->out, metric->family);
-    out_text(&to->out, suffix);
+    out_text(to->out, metric->family);
+    out_text(to->out, suffix);
 }
 
 /* One more label; before is '{' or ','. */
@@ -123,8 +106,8 @@ static void created(struct exposition *to, const struct metric *metric,
     if (to->is_text || !metric->has_created || slot->started_realtime_usec == 0)
         return;
     sample_name(to, metric, "_created");
-    container_labels(&to->out, slot);
-    end_sample(&to->out, &start, 0);
+    container_labels(to->out, slot);
+    end_sample(to->out, &start, 0);
 }
 
 /* A family's rows in a table: first to last. */
@@ -138,7 +121,7 @@ static void number_sample(struct exposition *to, const struct column_figure *row
                           const struct container_slot *slot, const struct figure *figure,
                           const char *group_label, const char *element)
 {
-    struct out *out = &to->out;
+    struct out *out = to->out;
 
     sample_name(to, &row->metric, sample_suffix(row->metric.type));
     container_labels(out, slot);
@@ -160,13 +143,13 @@ static void text_sample(struct exposition *to, const struct family *family,
     const struct metric *metric = &family->rows->metric;
 
     sample_name(to, metric, sample_suffix(metric->type));
-    container_labels(&to->out, slot);
+    container_labels(to->out, slot);
     for (size_t i = 0; i < family->count; i++) {
         struct figure figure = column_figure_of(&family->rows[i], &to->overview->moment, slot);
         if (figure.kind == FIGURE_TEXT)
-            label(&to->out, ',', family->rows[i].metric.labels, figure.text);
+            label(to->out, ',', family->rows[i].metric.labels, figure.text);
     }
-    end_sample(&to->out, &one, 0);
+    end_sample(to->out, &one, 0);
 }
 
 static void container_samples(struct exposition *to, const struct family *family,
@@ -227,7 +210,7 @@ static void write_family(struct exposition *to, const struct family *family)
 
     memset(&slot, 0, sizeof(slot));
     to->pending = &family->rows->metric;
-    for (uint32_t i = 0; i < overview->selection.count && !to->out.is_broken; i++)
+    for (uint32_t i = 0; i < overview->selection.count && !to->out->is_broken; i++)
         if (selection_slot_parts(&overview->selector, overview->selection.rows[i].slot, parts, 2,
                                  &slot))
             container_samples(to, family, &slot);
@@ -253,7 +236,7 @@ static void write_table(struct exposition *to, const struct column_figure *rows,
 static void single(struct exposition *to, const struct metric *metric, const char *suffix,
                    const char *labels, const char *more, const struct figure *figure)
 {
-    struct out *out = &to->out;
+    struct out *out = to->out;
 
     sample_name(to, metric, suffix);
     if (labels || more) {
@@ -309,7 +292,7 @@ static void host_pressure(struct exposition *to)
             has_head = true;
             struct figure figure =
                 group_figure_of(group, &group->rows[i], host->has, host, element);
-            apr_snprintf(labels, sizeof(labels), "%s=\"%s\"", group->name_key, name);
+            snprintf(labels, sizeof(labels), "%s=\"%s\"", group->name_key, name);
             single(to, metric, sample_suffix(metric->type), labels, metric->labels, &figure);
         }
     }
@@ -318,15 +301,15 @@ static void host_pressure(struct exposition *to)
 static void count_by_state(struct exposition *to)
 {
     static const struct metric metric = {
-        .family = "container_count", .type = METRIC_GAUGE, .help = "Containers by state"};
+        .family = "containers", .type = METRIC_GAUGE, .help = "Containers by state"};
     char labels[64];
 
     head(to, &metric);
     for (uint32_t state = CONTAINER_OPEN + 1; state < CONTAINER_STATE_COUNT; state++) {
         struct figure figure = {.kind = FIGURE_COUNT,
                                 .count = to->overview->selection.by_state[state]};
-        apr_snprintf(labels, sizeof(labels), "state=\"%s\"",
-                     container_state_name((enum container_state)state));
+        snprintf(labels, sizeof(labels), "state=\"%s\"",
+                 container_state_name((enum container_state)state));
         single(to, &metric, "", labels, NULL, &figure);
     }
 }
@@ -360,9 +343,9 @@ static void supervisor_families(struct exposition *to)
     if (to->overview->is_limited)
         return;
     head(to, &info);
-    out_literal(&to->out, "container_supervisor_info");
-    label(&to->out, '{', "version", board->info.version);
-    end_sample(&to->out, &one, 0);
+    out_literal(to->out, "container_supervisor_info");
+    label(to->out, '{', "version", board->info.version);
+    end_sample(to->out, &one, 0);
     one_gauge(to, "container_supervisor_start_time_seconds", "seconds",
               "Start of the supervisor's engine, since 1970", NULL,
               (struct figure){.kind = FIGURE_DECIMAL,
@@ -374,22 +357,19 @@ static void supervisor_families(struct exposition *to)
               (struct figure){.kind = FIGURE_COUNT, .count = board->info.memory_total_bytes});
 }
 
-void status_render_openmetrics(request_rec *r, const struct overview *overview,
-                               const struct status_query *query)
+void status_write_openmetrics(struct out *out, const struct overview *overview, bool is_text)
 {
-    struct exposition to = {.overview = overview, .is_text = wants_text(r)};
+    struct exposition to = {.out = out, .overview = overview, .is_text = is_text};
 
-    out_begin(&to.out, r);
     supervisor_families(&to);
     host_rows(&to);
     host_pressure(&to);
     count_by_state(&to);
-    if (!query->is_without_table) {
+    if (!overview->query->is_without_table) {
         write_table(&to, column_figures, column_figure_count, NULL);
         for (size_t i = 0; i < figure_group_count; i++)
             write_table(&to, figure_groups[i].rows, figure_groups[i].row_count, &figure_groups[i]);
     }
     if (!to.is_text)
-        out_literal(&to.out, "# EOF\n");
-    out_end(&to.out);
+        out_literal(to.out, "# EOF\n");
 }

@@ -30,9 +30,20 @@ static size_t take_character(const unsigned char *text, uint32_t *code)
 
 static bool is_unfit(uint32_t code)
 {
-    return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029 ||
-           code == 0x200e || code == 0x200f || (code >= 0x202a && code <= 0x202e) ||
-           (code >= 0x2066 && code <= 0x2069);
+    static const struct {
+        uint32_t first, last;
+    } unfit[] = {
+        {0x00, 0x1f},       {0x7f, 0x9f},     /* controls */
+        {0x061c, 0x061c},   {0x200e, 0x200f}, /* marks of direction */
+        {0x2028, 0x202e},   {0x2066, 0x2069}, /* ends of lines, turns of direction */
+        {0xfeff, 0xfeff},   {0xfff9, 0xfffb}, /* byte order mark, interlinear notes */
+        {0xe0000, 0xe007f},                   /* tags, which nobody sees */
+    };
+
+    for (size_t i = 0; i < sizeof(unfit) / sizeof(unfit[0]) && code >= unfit[i].first; i++)
+        if (code <= unfit[i].last)
+            return true;
+    return false;
 }
 
 size_t text_clean_part(const char *text, char *buffer, size_t size)

@@ -44,6 +44,7 @@ static const struct verb {
     {"logs", "TENANT/SERVICE", "show what a service wrote to stdout and stderr", 1, 1, ctl_logs},
     {"events", "[TENANT[/SERVICE]]",
      "show what happened, who asked for it, and how processes ended", 0, 1, ctl_events},
+    {"mails", "TENANT[/SERVICE]", "show the last mails that a tenant's PHP sent", 1, 1, ctl_mails},
     {"processes", "TENANT/SERVICE", "list the processes of a service", 1, 1, ctl_processes},
     {"why", "TENANT/SERVICE", "tell what keeps a service waiting: tasks, processes, files, disks",
      1, 1, ctl_why},
@@ -91,7 +92,8 @@ static const struct option_row {
     {"search", 'q', "TEXT", "status top", "only those with TEXT in a name or the image"},
     {"limit", OPTION_LIMIT, "N", "status top", "at most N containers"},
     {"delay", OPTION_DELAY, "TIME", "top", "look again after so long (1s)"},
-    {"no-trunc", OPTION_NO_TRUNC, NULL, "ps status processes why", "do not shorten long cells"},
+    {"no-trunc", OPTION_NO_TRUNC, NULL, "ps status processes why mails",
+     "do not shorten long cells"},
     {"timeout", OPTION_TIMEOUT, "SEC", ACTIONS,
      "wait at most so long until it is done (30; at most 60)"},
     {"no-wait", OPTION_NO_WAIT, NULL, ACTIONS, "do not wait until it is done"},
@@ -101,7 +103,8 @@ static const struct option_row {
     {"since", OPTION_SINCE, "TIME", "events", "only of the last TIME, as 90s, 20m or 24h"},
     {"timestamps", OPTION_TIMESTAMPS, NULL, "logs", "put the time in front of each line"},
     {"stream", OPTION_STREAM, "NAME", "logs", "only stdout, or only stderr"},
-    {"output", 'o', "FORMAT", NULL, "table (default), wide or json"},
+    {"output", 'o', "FORMAT", NULL,
+     "table (default), wide or json; of status also auto, csv or openmetrics"},
     {"root", OPTION_ROOT, "DIR", NULL, "the supervisor that was started with --root DIR"},
     {"socket", OPTION_SOCKET, "PATH", NULL, "another control socket"},
     {"curl", OPTION_CURL, NULL, NULL, "print the call by curl that does the same; do nothing"},
@@ -191,7 +194,7 @@ static void print_verb_help(const struct verb *verb)
 
 static int read_output(struct ctl *ctl, const char *text)
 {
-    static const char *const names[] = {"table", "wide", "json"};
+    static const char *const names[] = {"table", "wide", "json", "auto", "csv", "openmetrics"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         if (strcmp(names[i], text) == 0) {
@@ -199,7 +202,9 @@ static int read_output(struct ctl *ctl, const char *text)
             return CTL_OK;
         }
     }
-    return ctl_usage(ctl, "-o \"%s\": write table, wide or json", text);
+    return ctl_usage(
+        ctl, "-o \"%s\": write table, wide or json; for status auto, csv or openmetrics, too",
+        text);
 }
 
 /* "TERM", "SIGTERM" or "15" into the name that the protocol carries. */
@@ -435,6 +440,8 @@ static int run_verb(struct ctl *ctl, int argc, char **argv, struct wishes *wishe
     int r = read_options(ctl, verb, argc, argv, wishes);
     if (r == CTL_OK && wishes->help)
         return run_help(ctl, 1, argv);
+    if (r == CTL_OK && ctl->output >= CTL_OUTPUT_AUTO && verb->run != ctl_status)
+        r = ctl_usage(ctl, "-o auto, csv and openmetrics are for status only");
     if (r == CTL_OK)
         r = read_root(ctl, wishes->root);
     if (r != CTL_OK)

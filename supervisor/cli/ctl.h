@@ -29,6 +29,9 @@ enum ctl_output {
     CTL_OUTPUT_TABLE = 0,
     CTL_OUTPUT_WIDE,
     CTL_OUTPUT_JSON,
+    CTL_OUTPUT_AUTO, /* from here on: status only */
+    CTL_OUTPUT_CSV,
+    CTL_OUTPUT_OPENMETRICS,
 };
 
 /* The bound of docs/control-protocol.md for wait_ms, and what a command waits without --timeout. */
@@ -70,6 +73,7 @@ int ctl_inspect(const struct ctl *ctl, int count, char **args);
 int ctl_act(const struct ctl *ctl, int count, char **args); /* start ... kill: ctl->verb says */
 int ctl_logs(const struct ctl *ctl, int count, char **args);
 int ctl_events(const struct ctl *ctl, int count, char **args);
+int ctl_mails(const struct ctl *ctl, int count, char **args);
 int ctl_processes(const struct ctl *ctl, int count, char **args);
 int ctl_why(const struct ctl *ctl, int count, char **args);
 int ctl_status(const struct ctl *ctl, int count, char **args);

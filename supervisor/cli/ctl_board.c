@@ -92,15 +92,23 @@ static void add_field(char *text, size_t size, const char *key, const char *valu
 int board_query(const struct ctl *ctl, const char *tenant, struct status_query *query,
                 struct error *error)
 {
+    static const char *const formats[] = {
+        /* Tables have no limit that nobody asked for, as csv has none. */
+        [CTL_OUTPUT_TABLE] = "csv", [CTL_OUTPUT_WIDE] = "csv",
+        [CTL_OUTPUT_JSON] = "json", [CTL_OUTPUT_AUTO] = "auto",
+        [CTL_OUTPUT_CSV] = "csv",   [CTL_OUTPUT_OPENMETRICS] = "openmetrics",
+    };
     char text[1024] = "";
 
-    add_field(text, sizeof(text), "format", "csv"); /* that of no default limit */
+    add_field(text, sizeof(text), "format", formats[ctl->output]);
     add_field(text, sizeof(text), "sort", ctl->sort ? ctl->sort : "faults_first");
     add_field(text, sizeof(text), "state", ctl->states);
     add_field(text, sizeof(text), "q", ctl->search);
     add_field(text, sizeof(text), "limit", ctl->limit);
     add_field(text, sizeof(text), "tenant", tenant);
-    return status_query_parse(text, query, error);
+    int r = status_query_parse(text, query, error);
+    query->has_selection = ctl->sort || ctl->states || ctl->search || ctl->limit || tenant;
+    return r;
 }
 
 /* ---- the header ---- */

@@ -67,6 +67,9 @@ void board_cell(const struct ctl_board *view, const struct board_column *column,
 /* Prints all of it: header, letters, faults, table. 0 or -ENOMEM. */
 int board_print(const struct ctl *ctl, const struct ctl_board *view);
 
+/* Writes query->format, one of those for machines, to stdout. 0 or -ENOMEM. */
+int board_write(const struct ctl_board *board, const struct status_query *query);
+
 /* Whether a container is to be told among the faults. */
 bool board_has_fault(const struct ctl_board *view, const struct container_slot *slot);
 

@@ -111,8 +111,8 @@ int ctl_print_json(const struct ctl *ctl, json_t *json)
     _cleanup_json_ json_t *owned = json;
     size_t flags = JSON_INDENT(2) | JSON_REAL_PRECISION(9);
 
-    if (!owned ||
-        json_dumpf(owned, stdout, flags | (ctl->is_stdout_terminal ? JSON_ENSURE_ASCII : 0)) < 0)
+    if (!owned || text_print_json(stdout, owned,
+                                  flags | (ctl->is_stdout_terminal ? JSON_ENSURE_ASCII : 0)) < 0)
         return -ENOMEM;
     putchar('\n');
     return 0;

@@ -63,8 +63,8 @@ static int print_events(const struct ctl *ctl, const struct question *question,
         if (strcmp(time, question->since) < 0)
             continue;
         if (ctl->output == CTL_OUTPUT_JSON) {
-            json_dumpf(event, stdout,
-                       JSON_COMPACT | (ctl->is_stdout_terminal ? JSON_ENSURE_ASCII : 0));
+            text_print_json(stdout, event,
+                            JSON_COMPACT | (ctl->is_stdout_terminal ? JSON_ENSURE_ASCII : 0));
             putchar('\n');
         } else {
             print_event(ctl, event);

@@ -53,7 +53,7 @@ static void print_line(struct printer *printer, const json_t *line)
 /* One object a line, so that a reader need not wait for the end. */
 static void print_line_json(const struct ctl *ctl, const json_t *line)
 {
-    json_dumpf(line, stdout, JSON_COMPACT | (ctl->is_stdout_terminal ? JSON_ENSURE_ASCII : 0));
+    text_print_json(stdout, line, JSON_COMPACT | (ctl->is_stdout_terminal ? JSON_ENSURE_ASCII : 0));
     putchar('\n');
 }
 

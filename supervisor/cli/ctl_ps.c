@@ -15,6 +15,7 @@
 #include "supervisor/cli/ctl.h"
 #include "supervisor/cli/ctl_ps.h"
 #include "supervisor/cli/ctl_table.h"
+#include "supervisor/cli/ctl_text.h"
 
 #define CELL_MAX (PATH_MAX)
 
@@ -224,8 +225,13 @@ static int print_rows_json(const struct ctl *ctl, const struct rows *rows)
 
 static int print_names(const struct rows *rows)
 {
-    for (size_t i = 0; i < rows->count; i++)
-        printf("%s/%s\n", rows->slots[i].tenant, rows->slots[i].service);
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct container_slot *slot = &rows->slots[i];
+        text_print_clean(stdout, slot->tenant, strlen(slot->tenant));
+        putchar('/');
+        text_print_clean(stdout, slot->service, strlen(slot->service));
+        putchar('\n');
+    }
     return 0;
 }
 

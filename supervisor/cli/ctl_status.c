@@ -123,7 +123,9 @@ int ctl_status(const struct ctl *ctl, int count, char **args)
     if (r == 0)
         r = ctl_board_take(&view, &query, &error);
     if (r == 0)
-        r = board_print(ctl, &view);
+        r = ctl->output == CTL_OUTPUT_TABLE || ctl->output == CTL_OUTPUT_WIDE
+                ? board_print(ctl, &view)
+                : board_write(&view, &query);
     if (r == -ENOMEM && !error.code)
         error_sys(&error, ENOMEM, "show the board");
     return r < 0 ? ctl_fail(ctl, NULL, r, CONTROL_OK, &error) : CTL_OK;

@@ -76,7 +76,7 @@ int table_add(struct table *table, const char *text, const char *colour)
         table->cells = cells;
         table->cell_room = room;
     }
-    char *clean = text_clean(*text ? text : "-");
+    char *clean = text_clean_copy(*text ? text : "-");
     if (!clean)
         return -ENOMEM;
     if (table->columns[column].max_width)

@@ -63,7 +63,7 @@ void text_print_clean(FILE *file, const char *text, size_t length)
     }
 }
 
-char *text_clean(const char *text)
+char *text_clean_copy(const char *text)
 {
     char *result = NULL;
     size_t size = 0;
@@ -85,8 +85,22 @@ json_t *text_to_json(const char *text)
 
     if (json)
         return json;
-    _cleanup_free_ char *clean = text_clean(text);
+    _cleanup_free_ char *clean = text_clean_copy(text);
     return clean ? json_string(clean) : NULL;
+}
+
+int text_print_json(FILE *file, const json_t *json, size_t flags)
+{
+    _cleanup_free_ char *text = json_dumps(json, flags);
+
+    if (!text)
+        return -1;
+    for (const char *at = text; *at; at++)
+        if (*at == 0x7f && (flags & JSON_ENSURE_ASCII))
+            fputs("\\u007f", file);
+        else
+            fputc(*at, file);
+    return 0;
 }
 
 size_t text_width(const char *text)

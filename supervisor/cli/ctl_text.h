@@ -18,10 +18,16 @@
 void text_print_clean(FILE *file, const char *text, size_t length);
 
 /* The same into new memory; NULL without memory. */
-char *text_clean(const char *text);
+char *text_clean_copy(const char *text);
 
 /* A JSON string of text; bytes that are not UTF-8 are replaced as above. New reference. */
 json_t *text_to_json(const char *text);
+
+/*
+ * Writes JSON with the flags of json_dumpf(3). With JSON_ENSURE_ASCII, for a terminal, DEL is
+ * written as an escape, too: it is the one control character that JSON leaves as it is. 0 or -1.
+ */
+int text_print_json(FILE *file, const json_t *json, size_t flags);
 
 /* Columns of valid text on a terminal, one for each character. */
 size_t text_width(const char *text);

@@ -41,7 +41,7 @@ struct screen {
 /* Writes at most width columns of text, cleaned and padded, at the cursor. */
 static void put(const char *text, int width, bool is_right)
 {
-    _cleanup_free_ char *clean = text_clean(text);
+    _cleanup_free_ char *clean = text_clean_copy(text);
     int used = 0, padding = clean ? width - (int)text_width(clean) : width;
     const char *end = clean;
 
@@ -342,7 +342,7 @@ int ctl_top(const struct ctl *ctl, int count, char **args)
     struct error error = ERROR_INIT;
     int r;
 
-    if (ctl->output == CTL_OUTPUT_JSON)
+    if (ctl->output >= CTL_OUTPUT_JSON)
         return ctl_usage(ctl, "top is for people; containerctl status -o json is for programs");
     if (board_query(ctl, screen.tenant, &screen.query, &error) < 0)
         return ctl_usage(ctl, "%s", error.message);

@@ -84,7 +84,7 @@ static void print_inspection(const char *name, const json_t *answer)
     }
     if (!is_empty(spec)) {
         printf("Spec:\n");
-        json_dumpf(spec, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+        text_print_json(stdout, spec, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
         putchar('\n');
     }
     if (!is_empty(json_object_get(answer, "events")))

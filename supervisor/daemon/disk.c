@@ -119,9 +119,10 @@ static double share(uint64_t used_bytes, uint64_t limit_bytes)
     return limit_bytes ? (double)used_bytes / (double)limit_bytes : 0;
 }
 
-void disk_sample(struct service *service)
+bool disk_sample(struct service *service)
 {
     struct disk_figures *disk = &service->sampling.disk;
+    bool was_full = disk->is_full;
     uint64_t used, limit;
 
     if (!disk->is_opened)
@@ -142,4 +143,5 @@ void disk_sample(struct service *service)
     }
     disk->is_full =
         disk->limit_bytes && disk->used_bytes >= disk->limit_bytes - disk->limit_bytes / 128;
+    return disk->is_full && !was_full;
 }

@@ -10,8 +10,11 @@
 
 #include "supervisor/daemon/service.h"
 
-/* Reads service->sampling.disk anew; opens the places when it is first called in a run. */
-void disk_sample(struct service *service);
+/*
+ * Reads service->sampling.disk anew; opens the places when it is first called in a run. Returns
+ * whether a place is full now and none was before.
+ */
+bool disk_sample(struct service *service);
 
 /* Closes the places, which would keep the container's file systems alive. */
 void disk_close(struct disk_figures *disk);

@@ -18,6 +18,7 @@
 
 #include "common/cleanup.h"
 #include "supervisor/daemon/control_server.h"
+#include "supervisor/daemon/history.h"
 #include "supervisor/daemon/ids.h"
 #include "supervisor/daemon/record.h"
 #include "supervisor/daemon/sampler.h"
@@ -184,9 +185,11 @@ static int open_board(struct engine *engine, struct error *error)
     if (!engine->slots_taken)
         return error_sys(error, ENOMEM, "scoreboard");
     int r = path_scoreboard(&engine->settings.paths, path, error);
-    return r < 0 ? r
-                 : scoreboard_create(path, engine->settings.slots, engine->settings.web_gid, &info,
-                                     &engine->board, error);
+    if (r < 0)
+        return r;
+    history_begin(engine, path);
+    return scoreboard_create(path, engine->settings.slots, engine->settings.web_gid, &info,
+                             &engine->board, error);
 }
 
 static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
@@ -372,6 +375,7 @@ int engine_run(struct engine *engine)
         return 1;
     }
     json_decref(tenants_reload(engine->tenants));
+    history_begun(engine);
     sd_notify(0, "READY=1\nSTATUS=Running");
     log_notice("ready: control socket and scoreboard are in %s", engine->settings.paths.run);
     int r = sd_event_loop(engine->loop);
@@ -420,6 +424,7 @@ void engine_close(struct engine *engine)
     json_decref(engine->ids);
     seccomp_program_free(engine->seccomp);
     sampler_close(engine);
+    history_begun(engine);
     if (engine->cgroups)
         cgroup_remove_empty(engine->cgroups, engine->cgroup_base);
     cgroup_driver_close(engine->cgroups);

@@ -92,6 +92,7 @@ struct service {
     struct service *next_sampled;
 
     struct service_traffic *traffic; /* of the traffic board; NULL: never read */
+    struct mail_log *mail;           /* NULL: it has, or had, no x-mail-log */
 
     struct service_event events[SERVICE_EVENTS];
     unsigned event_count; /* ever; the ring holds the last SERVICE_EVENTS */
@@ -122,8 +123,10 @@ struct engine {
     int data_fd; /* paths.data */
     int null_fd; /* /dev/null, stdin of every container */
     struct sampler *sampler;
-    uint64_t minute, half_hour;       /* of CLOCK_REALTIME, at the sampler's last turn; history.c */
-    uint64_t starts, failures, wakes; /* of containers; failed starts and ends with an error */
+    /* Of CLOCK_REALTIME, at the sampler's last turn; history.c. */
+    uint64_t minute, half_hour, history_cleaned_minute;
+    struct scoreboard_reader *old_board; /* of an engine that was killed; history_restore.c */
+    uint64_t starts, failures, wakes;    /* of containers; failed starts and ends with an error */
     bool is_stopping;
     uint64_t stop_deadline_usec;
     uint64_t started_usec;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "supervisor/daemon/engine.h"
+#include "supervisor/daemon/history_file.h"
 
 /* What can be asked for. */
 enum history_range {
@@ -25,12 +26,6 @@ enum history_range {
 };
 
 #define HISTORY_SERIES_POINTS_MAX 1440
-
-/* One step. Figures are HISTORY_ABSENT where they are not known or nothing ran. */
-struct history_step {
-    struct history_point point;
-    uint32_t faults; /* of the step; 0 where nothing ran */
-};
 
 /* The steps of a range in the order of time; the last one ends at end_unix and may be the running
  * one. */
@@ -44,13 +39,27 @@ struct history_series {
 /* "1h", "24h", "30d"; -EINVAL for another word. */
 int history_range_parse(const char *text, enum history_range *range);
 
-/* ---- for the sampler ---- */
+/* ---- for engine, services and sampler ---- */
+
+/*
+ * Before the engine makes its board: holds on to that of an engine that was killed, so that its
+ * histories can be taken over. Forgets it when all services have theirs.
+ */
+void history_begin(struct engine *engine, const char *board_path);
+void history_begun(struct engine *engine);
+
+/* A new service: its rings go on where they ended, from the old board or the tenant's file. */
+void history_restore(struct service *service);
 
 /* Adds the sample of now to the ring of seconds and to the sums of minute and half hour. */
 void history_add(struct service *service, uint64_t now);
 
-/* A step of the sampler is over: ends minutes and half hours whose time has come. */
+/* A step of the sampler is over: ends minutes and half hours whose time has come, and writes to
+ * disk some of what is to be written. */
 void history_turn(struct engine *engine, uint64_t now);
+
+/* The service goes away, or the engine ends: writes what is not written yet. */
+void history_finish(struct service *service);
 
 /* ---- for whoever shows it ---- */
 

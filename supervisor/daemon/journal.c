@@ -54,6 +54,8 @@ static json_t *event_object(const struct journal_event *event)
         json_object_set(object, "actor", (json_t *)event->actor);
     if (event->exit)
         json_object_set(object, "exit", (json_t *)event->exit);
+    if (event->mail)
+        json_object_set(object, "mail", (json_t *)event->mail);
     return object;
 }
 

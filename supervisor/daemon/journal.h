@@ -23,6 +23,7 @@ struct journal_event {
     bool is_warning;
     const json_t *actor; /* who asked for it; NULL: nobody */
     const json_t *exit;  /* how the process ended; NULL: this is no end */
+    const json_t *mail;  /* what was sent; NULL: this is no mail */
 };
 
 /* Appends. Failures are logged once and otherwise ignored: a full disk stops no container. */

@@ -248,7 +248,6 @@ int journal_read(int data_fd, const struct journal_query *query, json_t **events
                  "\"tenant\":\"%s\",\"service\":", query->tenant);
     reading.needle_length = strlen(reading.needle);
     *has_more = false;
-    strcpy(next, "+0");
     if (query->cursor || query->tail == UINT64_MAX) {
         r = read_on(&files, query, &reading, next, has_more);
     } else {
@@ -262,6 +261,8 @@ int journal_read(int data_fd, const struct journal_query *query, json_t **events
                          query->cursor);
     if (r < 0)
         return error_sys(error, -r, "read the journal of events");
+    if (files.count == 0)
+        strcpy(next, "+0");
     *events = steal_ptr(made);
     return 0;
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "supervisor/daemon/mail.h"
 #include "supervisor/daemon/record.h"
 #include "supervisor/daemon/sampler.h"
 #include "supervisor/daemon/service.h"
@@ -33,6 +34,7 @@ struct launch {
     char directory[PATH_MAX]; /* RUN/containers/ID */
     struct rootfs rootfs;
     struct passwd_user user;
+    char mail_log[PATH_MAX]; /* its FIFO, with x-mail-log */
     char *volumes[MOUNTS_MAX];
     size_t volume_count;
     json_t *json;
@@ -55,8 +57,8 @@ static int mount_image(struct launch *launch, struct error *error)
 {
     const struct service *service = launch->service;
     const struct service_spec *spec = service->spec;
-    const char *points[MOUNTS_MAX + 1] = {NULL};
-    bool is_file[MOUNTS_MAX + 1] = {false};
+    const char *points[MOUNTS_MAX + 2] = {NULL};
+    bool is_file[MOUNTS_MAX + 2] = {false};
     char hostname[2 * NAME_MAX_LENGTH + 2];
     struct stat st;
 
@@ -67,6 +69,8 @@ static int mount_image(struct launch *launch, struct error *error)
         is_file[i] = spec->mounts[i].kind == MOUNT_BIND && stat(spec->mounts[i].source, &st) == 0 &&
                      !S_ISDIR(st.st_mode);
     }
+    points[spec->mount_count] = spec->mail_log;
+    is_file[spec->mount_count] = true;
     snprintf(hostname, sizeof(hostname), "%s-%s", service->tenant, spec->name);
     const struct rootfs_request request = {
         .directory = launch->directory,
@@ -99,9 +103,9 @@ static int make_volumes(struct launch *launch, struct error *error)
     for (size_t i = 0; i < spec->mount_count; i++) {
         if (spec->mounts[i].kind != MOUNT_VOLUME)
             continue;
-        int r =
-            volume_ensure(launch->service->engine->settings.paths.data, launch->service->tenant,
-                          spec->mounts[i].source, launch->user.uid, launch->user.gid, path, error);
+        int r = volume_ensure(launch->service->engine->settings.paths.data, launch->service->tenant,
+                              spec->mounts[i].source, launch->user.uid, launch->user.gid,
+                              launch->service->id_base, path, error);
         if (r < 0)
             return error_wrap(error, "volume %s", spec->mounts[i].source);
         launch->volumes[launch->volume_count] = strdup(path);
@@ -109,6 +113,16 @@ static int make_volumes(struct launch *launch, struct error *error)
             return error_sys(error, ENOMEM, "volume %s", spec->mounts[i].source);
     }
     return 0;
+}
+
+static int make_mail_log(struct launch *launch, struct error *error)
+{
+    struct service *service = launch->service;
+
+    if (!service->spec->mail_log)
+        return 0;
+    return mail_log_begin(service, launch->directory, service->id_base + launch->user.uid,
+                          service->id_base + launch->user.gid, launch->mail_log, error);
 }
 
 static int compile(struct launch *launch, struct error *error)
@@ -138,6 +152,7 @@ static int compile(struct launch *launch, struct error *error)
         .image_binds = binds,
         .image_bind_count = launch->rootfs.bind_count,
         .volume_sources = (const char *const *)launch->volumes,
+        .mail_log_source = launch->mail_log[0] ? launch->mail_log : NULL,
         .default_memory_bytes = settings->default_memory_bytes,
         .default_cpu_milli = settings->default_cpu_milli,
         .default_tasks = settings->default_tasks,
@@ -232,7 +247,7 @@ static int attach_network(struct launch *launch, struct error *error)
 static int run_steps(struct launch *launch, struct error *error)
 {
     static int (*const steps[])(struct launch *, struct error *) = {
-        mount_image,     resolve_user, make_volumes,   compile,
+        mount_image,     resolve_user, make_volumes,   make_mail_log,  compile,
         compile_seccomp, make_cgroup,  create_process, attach_network,
     };
     struct service *service = launch->service;
@@ -318,5 +333,6 @@ void service_teardown(struct service *service)
     if (service->has_rootfs && rootfs_unmount(directory, &error) < 0)
         log_error("%s: image: %s", service->id, error.message);
     service->has_rootfs = false;
+    mail_log_finish(service, directory);
     record_remove(directory);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "supervisor/daemon/mail.h"
 #include "supervisor/daemon/service.h"
 #include "supervisor/daemon/traffic.h"
 
@@ -118,6 +119,7 @@ void service_publish(struct service *service)
         fill_figures(&service->sampling, &slot);
     fill_limits(service, &slot);
     traffic_fill(service, &slot);
+    mail_fill(service, &slot);
     snprintf(slot.tenant, sizeof(slot.tenant), "%s", service->tenant);
     snprintf(slot.service, sizeof(slot.service), "%s", spec->name);
     snprintf(slot.id, sizeof(slot.id), "%s", service->id);

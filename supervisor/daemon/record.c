@@ -59,6 +59,7 @@ void record_remove(const char *path)
     if (directory >= 0) {
         unlinkat(directory, "config.json", 0);
         unlinkat(directory, "state.json", 0);
+        unlinkat(directory, "mail.fifo", 0);
     }
     rmdir(path);
 }

@@ -106,9 +106,7 @@ static void read_rest(struct service *service, struct cgroup_sample *next, bool 
     if (elapsed)
         faults_compare(service, &before, next);
     if (with_dear) {
-        bool was_full = sampling->disk.is_full;
-        disk_sample(service);
-        if (sampling->disk.is_full && !was_full)
+        if (disk_sample(service))
             fault_count(service, FAULT_DISK, false);
         sampling->dear_usec = now;
     }
@@ -351,6 +349,22 @@ void sampler_close(struct engine *engine)
 struct service *sampler_services(struct engine *engine)
 {
     return engine->sampler->services;
+}
+
+void sampler_drop_idle(struct engine *engine)
+{
+    struct service **link = &engine->sampler->services;
+
+    while (*link) {
+        struct service *service = *link;
+        const struct sampling *sampling = &service->sampling;
+        if (service->has_container || sampling->pending) {
+            link = &service->next_sampled;
+            continue;
+        }
+        *link = service->next_sampled;
+        service->sampling.is_listed = false;
+    }
 }
 
 void sampler_begin_run(struct service *service)

@@ -25,6 +25,9 @@ void sampler_close(struct engine *engine);
 /* The services of which something was sampled of late, by next_sampled. */
 struct service *sampler_services(struct engine *engine);
 
+/* Takes those off that have no container any more. */
+void sampler_drop_idle(struct engine *engine);
+
 /* A container of the service runs from now on. */
 void sampler_begin_run(struct service *service);
 

@@ -38,6 +38,8 @@ struct history_sum {
     uint32_t faults;
 };
 
+struct history_pending;
+
 struct fault_notes {
     uint64_t noted_usec; /* of the last event in the journal; 0: none yet */
     uint32_t unnoted;    /* samples with this fault since then */
@@ -66,7 +68,8 @@ struct sampling {
     uint64_t last_fault_realtime_usec;
     struct fault_notes notes[FAULT_COUNT];
     struct history_sum minute, half_hour;
-    bool has_requests_rate; /* of the traffic board */
+    struct history_pending *pending; /* what is to be written to disk; NULL: nothing yet */
+    bool has_requests_rate;          /* of the traffic board */
     uint32_t requests_rate_milli;
     bool is_listed; /* in the engine's list of services that have something to sample */
 };

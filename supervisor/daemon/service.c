@@ -12,10 +12,12 @@
 #include "common/cleanup.h"
 #include "supervisor/daemon/control_server.h"
 #include "supervisor/daemon/faults.h"
+#include "supervisor/daemon/history.h"
 #include "supervisor/daemon/ids.h"
 #include "supervisor/daemon/journal.h"
 #include "supervisor/daemon/listener.h"
 #include "supervisor/daemon/logread.h"
+#include "supervisor/daemon/mail.h"
 #include "supervisor/daemon/sampler.h"
 #include "supervisor/daemon/traffic.h"
 
@@ -551,6 +553,7 @@ int service_new(struct engine *engine, const char *tenant, struct spec_reference
         service_free(made);
         return r;
     }
+    history_restore(made);
     service_publish(made);
     *service = made;
     return 0;
@@ -567,6 +570,7 @@ void service_free(struct service *service)
             break;
         }
     control_service_gone(engine->control, service);
+    history_finish(service);
     sampler_forget(service);
     service_cancel_timer(service);
     service->pid_source = sd_event_source_disable_unref(service->pid_source);
@@ -575,6 +579,7 @@ void service_free(struct service *service)
     close_fd(&service->listen_fd);
     logfile_close(service->log);
     traffic_forget(service);
+    mail_log_forget(service);
     if (service->slot != UINT32_MAX) {
         scoreboard_slot_write(engine->board, service->slot, &open_slot);
         scoreboard_history_clear(engine->board, service->slot);

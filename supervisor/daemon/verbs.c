@@ -15,6 +15,7 @@
 #include "supervisor/daemon/inspect.h"
 #include "supervisor/daemon/journal.h"
 #include "supervisor/daemon/logread.h"
+#include "supervisor/daemon/mail.h"
 #include "supervisor/daemon/service.h"
 #include "supervisor/daemon/tenants.h"
 #include "supervisor/daemon/why.h"
@@ -353,6 +354,30 @@ static void verb_events(const struct request *request)
                                                      events, "next", next, "more", has_more));
 }
 
+static bool is_known(const struct engine *engine, const char *tenant, const char *service)
+{
+    for (const struct service *s = engine->services; s; s = s->next_service)
+        if (strcmp(s->tenant, tenant) == 0 && (!service || strcmp(s->spec->name, service) == 0))
+            return true;
+    return false;
+}
+
+static void verb_mails(const struct request *request)
+{
+    bool is_whole = connection_role(request->connection) == CONTROL_ROLE_ROOT;
+    const char *tenant = text_of(request, "tenant"), *service = text_of(request, "service");
+    uint64_t total;
+
+    if (!is_known(request->engine, tenant, service)) {
+        connection_refuse(request->connection, CONTROL_NOT_FOUND, "there is no %.63s%s%.63s",
+                          tenant, service ? "/" : "", service ? service : "");
+        return;
+    }
+    json_t *mails = mail_list(request->engine, tenant, service, is_whole, &total);
+    connection_answer(request->connection, json_pack("{s:b, s:o, s:I}", "ok", 1, "mails", mails,
+                                                     "total", (json_int_t)total));
+}
+
 static void ask_why(const struct request *request, enum why_kind kind)
 {
     bool is_whole = connection_role(request->connection) == CONTROL_ROLE_ROOT;
@@ -411,6 +436,7 @@ static const struct {
     {"why", CONTROL_ROLE_WEB, MEMBER_TARGET, 0, verb_why, true},
     {"events", CONTROL_ROLE_WEB, 0, MEMBER_TENANT | MEMBER_SERVICE | MEMBER_CURSOR | MEMBER_TAIL,
      verb_events, true},
+    {"mails", CONTROL_ROLE_WEB, MEMBER_TENANT, MEMBER_SERVICE, verb_mails, true},
     {"apply", CONTROL_ROLE_ROOT, 0, 0, verb_apply, false},
 };
 

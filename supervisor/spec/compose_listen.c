@@ -112,3 +112,20 @@ int compose_read_x_listen(const struct place *place, void *target, struct error 
         service->listen_path = strdup(COMPOSE_LISTEN_DEFAULT);
     return service->listen_path ? 0 : place_no_memory(place, error);
 }
+
+/* ---- x-mail-log ---- */
+
+int compose_read_x_mail_log(const struct place *place, void *target, struct error *error)
+{
+    struct service_spec *service = ((struct service_reader *)target)->service;
+    _cleanup_free_ char *path = NULL;
+    int r = place_text(place, &path, error);
+
+    if (r < 0)
+        return r;
+    if (*path != '/' || path_text_normalise(path) < 0 || strcmp(path, "/") == 0)
+        return place_refuse_value(place, error,
+                                  "a path inside the container; write /var/log/php-mail.log");
+    service->mail_log = steal_ptr(path);
+    return 0;
+}

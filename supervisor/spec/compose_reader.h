@@ -104,5 +104,6 @@ int compose_finish_limits(const struct place *place, struct service_reader *read
 /* compose_listen.c */
 int compose_read_expose(const struct place *place, void *target, struct error *error);
 int compose_read_x_listen(const struct place *place, void *target, struct error *error);
+int compose_read_x_mail_log(const struct place *place, void *target, struct error *error);
 
 #endif

@@ -75,6 +75,7 @@ static const struct key service_keys[] = {
     {"expose", compose_read_expose, NULL},
     {"labels", read_labels, NULL},
     {"x-listen", compose_read_x_listen, NULL},
+    {"x-mail-log", compose_read_x_mail_log, NULL},
 
     {"build", NULL, "images are not built here; write image: rootfs:/absolute/path"},
     {"cap_drop", NULL, "a container has no capability but those of cap_add; remove it"},

@@ -30,6 +30,7 @@ struct oci_facts {
     size_t image_bind_count;
     /* One host directory per MOUNT_VOLUME of the service, in the order of its mounts. */
     const char *const *volume_sources;
+    const char *mail_log_source; /* the FIFO on the host; NULL: the service has no mail_log */
     uint64_t default_memory_bytes, default_cpu_milli, default_tasks;
     bool has_listen_socket; /* descriptor 3 is the listening socket */
 };

@@ -139,6 +139,7 @@ struct placed_mount {
     const struct mount_spec *mount;
     const char *source;
     size_t depth, index;
+    bool is_of_tenant; /* its owners on the host are ids of the tenant's already */
 };
 
 /* A directory comes before what is mounted inside it, whatever the order in the file. */
@@ -170,19 +171,31 @@ static int append_tmpfs(json_t *mounts, const struct mount_spec *mount, uint64_t
 static int append_bind(json_t *mounts, const struct placed_mount *placed)
 {
     const char *access = placed->mount->is_read_only ? "ro" : "rw";
+    const char *const options[] = {"bind",
+                                   "nosuid",
+                                   "nodev",
+                                   placed->is_of_tenant ? access : "idmap",
+                                   placed->is_of_tenant ? NULL : access,
+                                   NULL};
 
     return append_mount(mounts, placed->mount->target, "bind", placed->source,
-                        json_build_strings((const char *const[]){"bind", "nosuid", "nodev", "idmap",
-                                                                 access, NULL}));
+                        json_build_strings(options));
 }
 
 static int append_service_mounts(json_t *mounts, const struct service_spec *service,
                                  const struct oci_facts *facts)
 {
-    _cleanup_free_ struct placed_mount *placed = calloc(service->mount_count + 1, sizeof(*placed));
-    size_t volume = 0;
+    const struct mount_spec mail_log = {.kind = MOUNT_BIND, .target = service->mail_log};
+    _cleanup_free_ struct placed_mount *placed = calloc(service->mount_count + 2, sizeof(*placed));
+    size_t volume = 0, count = service->mount_count;
     int r = placed ? 0 : -1;
 
+    if (r == 0 && service->mail_log && facts->mail_log_source)
+        placed[count++] = (struct placed_mount){.mount = &mail_log,
+                                                .source = facts->mail_log_source,
+                                                .depth = path_text_depth(mail_log.target),
+                                                .index = service->mount_count,
+                                                .is_of_tenant = true};
     for (size_t i = 0; r == 0 && i < service->mount_count; i++) {
         const struct mount_spec *mount = &service->mounts[i];
         placed[i] = (struct placed_mount){.mount = mount,
@@ -193,8 +206,8 @@ static int append_service_mounts(json_t *mounts, const struct service_spec *serv
             placed[i].source = facts->volume_sources[volume++];
     }
     if (r == 0)
-        qsort(placed, service->mount_count, sizeof(*placed), compare_depth);
-    for (size_t i = 0; r == 0 && i < service->mount_count; i++)
+        qsort(placed, count, sizeof(*placed), compare_depth);
+    for (size_t i = 0; r == 0 && i < count; i++)
         r = placed[i].mount->kind == MOUNT_TMPFS
                 ? append_tmpfs(mounts, placed[i].mount, oci_memory_bytes(service, facts))
                 : append_bind(mounts, &placed[i]);

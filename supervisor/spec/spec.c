@@ -26,6 +26,7 @@ static void service_clear(struct service_spec *service)
     strings_free(service->cap_add);
     free(service->expose);
     free(service->listen_path);
+    free(service->mail_log);
 }
 
 void tenant_spec_free(struct tenant_spec *tenant)

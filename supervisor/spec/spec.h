@@ -86,6 +86,7 @@ struct service_spec {
 
     enum endpoint_kind listen_kind; /* x-listen; ENDPOINT_NONE: no socket is handed over */
     char *listen_path; /* the name under which the program knows the socket (FPM's `listen =`) */
+    char *mail_log;    /* x-mail-log: where PHP finds its mail.log; NULL: nowhere */
 };
 
 struct tenant_spec {

@@ -166,6 +166,7 @@ static int set_program(json_t *json, const struct service_spec *service)
     r |= set_number(json, "tasks_limit", service->tasks_limit);
     r |= set_mounts(json, service);
     r |= set_io_limits(json, service);
+    r |= set_text(json, "mail_log", service->mail_log);
     return r | set_listen(json, service);
 }
 

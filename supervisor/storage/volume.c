@@ -11,6 +11,7 @@
 
 #include "common/cleanup.h"
 #include "common/names.h"
+#include "supervisor/storage/quota.h"
 
 /* A name with "." in front is never a volume's. */
 #define NEW_NAME ".new"
@@ -52,7 +53,7 @@ static int ensure_level(int parent, const char *name, struct error *error)
 }
 
 /* Under another name first: with its owner or not at all. */
-static int make_volume(int tenant, const char *name, unsigned uid, unsigned gid)
+static int make_volume(int tenant, const char *name, unsigned uid, unsigned gid, uint32_t project)
 {
     if (unlinkat(tenant, NEW_NAME, AT_REMOVEDIR) < 0 && errno != ENOENT)
         return -errno;
@@ -63,12 +64,14 @@ static int make_volume(int tenant, const char *name, unsigned uid, unsigned gid)
         return fd;
     if (fchown(fd, uid, gid) < 0 || fchmod(fd, 0755) < 0)
         return -errno;
+    /* Where projects are not counted nothing is lost; later it could not be done without a walk. */
+    quota_begin_project(fd, project);
     if (renameat2(tenant, NEW_NAME, tenant, name, RENAME_NOREPLACE) < 0)
         return -errno;
     return 0;
 }
 
-static int ensure_volume(int tenant, const char *name, unsigned uid, unsigned gid,
+static int ensure_volume(int tenant, const char *name, unsigned uid, unsigned gid, uint32_t project,
                          struct error *error)
 {
     _cleanup_close_ int fd = open_level(tenant, name);
@@ -77,12 +80,12 @@ static int ensure_volume(int tenant, const char *name, unsigned uid, unsigned gi
         return 0;
     if (fd == -ELOOP || fd == -ENOTDIR)
         return error_set(error, ENOTDIR, "it is not a directory; remove what is there");
-    int r = fd == -ENOENT ? make_volume(tenant, name, uid, gid) : fd;
+    int r = fd == -ENOENT ? make_volume(tenant, name, uid, gid, project) : fd;
     return r < 0 ? error_sys(error, -r, "make it") : 0;
 }
 
 int volume_ensure(const char *data, const char *tenant, const char *name, unsigned uid,
-                  unsigned gid, char *path, struct error *error)
+                  unsigned gid, uint32_t project, char *path, struct error *error)
 {
     int r = name_check("tenant", tenant, error);
 
@@ -105,6 +108,6 @@ int volume_ensure(const char *data, const char *tenant, const char *name, unsign
     _cleanup_close_ int owner = ensure_level(volumes, tenant, error);
     if (owner < 0)
         return error_wrap(error, "%s/volumes", data);
-    r = ensure_volume(owner, name, uid, gid, error);
+    r = ensure_volume(owner, name, uid, gid, project, error);
     return r < 0 ? error_wrap(error, "volume %s", path) : 0;
 }

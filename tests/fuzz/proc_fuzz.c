@@ -48,6 +48,26 @@ static void check_text(const char *text)
     cgroup_text_sum(text, "usage_usec", &sum);
 }
 
+/* Each file of figures of both versions: a figure is known only if the text has a number for it. */
+static void check_figures(const char *text)
+{
+    const struct cgroup_ops *const versions[] = {&cgroup_v1_ops, &cgroup_v2_ops};
+
+    for (size_t v = 0; v < ARRAY_LENGTH(versions); v++) {
+        const struct cgroup_figure *end = versions[v]->figures + versions[v]->figure_count;
+        for (const struct cgroup_figure *figure = versions[v]->figures; figure < end; figure++) {
+            struct cgroup_sample sample = {0};
+            struct cgroup_reading reading = {.sample = &sample,
+                                             .memory_and_swap_bytes = CGROUP_NOT_READ,
+                                             .memory_and_swap_limit_bytes = CGROUP_NOT_READ};
+            cgroup_figures_parse(figure, end, text, &reading);
+            cgroup_figures_finish(&reading);
+            check(reading.device_count <= CGROUP_DEVICES_MAX);
+            check(!sample.has || strpbrk(text, "0123456789") || figure->parse);
+        }
+    }
+}
+
 /* proc(5), /proc/PID/stat; whatever the name is, the start time is the 22nd field. */
 static void check_name(const char *name)
 {
@@ -69,6 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *rest = text;
 
     check_text(text);
+    check_figures(text);
     check_name(text);
     for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
         check_line(line);

@@ -22,6 +22,7 @@ MEMBERS = {
     "inspect": NAMES,
     "list": {"tenant?": str, "after?": str},
     "logs": {**NAMES, "cursor?": (str, type(None)), "tail?": int, "wait_ms?": int},
+    "mails": {"tenant": str, "service?": str},
     "apply": {},
 }
 WAIT_MAX = {"logs": 5000}

@@ -102,6 +102,8 @@ class UnixServer:
                 self.answer_one(connection)
 
     def stop(self):
+        if self.listener.fileno() < 0:
+            return
         self.listener.shutdown(socket.SHUT_RDWR)
         self.thread.join(10)
         self.listener.close()

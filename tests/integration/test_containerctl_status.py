@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """containerctl status and top: the board as text, once and live, on a board that the test writes."""
+import csv
 import fcntl
+import io
+import json
 import os
 import pty
+import re
 import select
 import signal
 import socket
@@ -99,7 +103,7 @@ def test_status_chooses_and_orders(workplace, board, arguments, expected):
 
 @pytest.mark.parametrize("arguments, word", [
     (["--sort", "beauty"], "sort=beauty"), (["--state", "R,nonsense"], "state="), (["--limit", "x"], "limit"),
-    (["-q", ""], "q="), (["Blog"], "tenant"), (["--sort", "cpu_percent&limit=1"], "sort="),
+    (["-q", "x" * 65], "q="), (["Blog"], "tenant"), (["--sort", "cpu_percent&limit=1"], "sort="),
 ])
 def test_status_refuses_what_it_does_not_know(workplace, board, arguments, word):
     done = ctl(workplace, "status", *arguments)
@@ -375,3 +379,57 @@ def test_top_goes_through_a_pipe(workplace, board):
     command = f"{PROGRAM} --root {workplace.path} top --delay 100ms | head -n 40"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30)
     assert done.stdout.count("Containers: 4") >= 2 and "\x1b" not in done.stdout
+
+
+# ---- the page's formats ----
+
+LOCATION = """
+<Location /container-status>
+    SetHandler container-status
+    ContainerStatus On
+</Location>
+"""
+# What moves between two looks, and what only one of them has.
+MOVING = re.compile(r"(Age|Uptime|Time|ServerVersion|_age_|uptime|heartbeat|StateSeconds|CpuSeconds|state_seconds)", re.I)
+
+
+def settled(text):
+    return [line for line in text.splitlines() if not MOVING.search(line)]
+
+
+@pytest.mark.parametrize("query, arguments", [
+    ("?auto", ["-o", "auto"]), ("?auto&limit=2", ["-o", "auto", "--limit", "2"]),
+    ("?format=openmetrics", ["-o", "openmetrics"])])
+def test_status_writes_what_the_page_answers(workplace, board, query, arguments):
+    httpd = Httpd(workplace, LOCATION).start()
+    try:
+        page = httpd.get("/container-status" + query).text
+        ours = ctl(workplace, "status", *arguments)
+    finally:
+        httpd.stop()
+    assert ours.returncode == 0, ours.stderr
+    assert settled(ours.stdout) == settled(page)
+    assert len(settled(page)) > 10 and "blog" in page or query == "?auto"
+
+
+def test_status_writes_the_pages_json_and_csv(workplace, board):
+    httpd = Httpd(workplace, LOCATION).start()
+    try:
+        page = httpd.get("/container-status?format=json").json
+        table = list(csv.DictReader(io.StringIO(httpd.get("/container-status?format=csv&sort=slot").text)))
+    finally:
+        httpd.stop()
+    ours = json.loads(ctl(workplace, "status", "-o", "json").stdout)
+    assert ours["server"] == {"version": "containerctl/0.1.0", "uptime_seconds": None}
+    assert ours.keys() == page.keys() and ours["counts"] == page["counts"] and ours["scoreboard"] == page["scoreboard"]
+    assert [c["id"] for c in ours["containers"]] == [c["id"] for c in page["containers"]]
+    assert [c.keys() for c in ours["containers"]] == [c.keys() for c in page["containers"]]
+    rows = list(csv.DictReader(io.StringIO(ctl(workplace, "status", "-o", "csv", "--sort", "slot").stdout)))
+    assert [row["memory_bytes"] for row in rows] == [row["memory_bytes"] for row in table]
+    assert [row["message"] for row in rows] == ["", "", "exit status 3", ""]
+
+
+def test_formats_of_the_page_are_for_status_only(workplace, board):
+    for arguments in (["ps", "-o", "csv"], ["top", "-o", "json"], ["version", "-o", "openmetrics"]):
+        done = ctl(workplace, *arguments)
+        assert done.returncode == 2 and not done.stdout, arguments

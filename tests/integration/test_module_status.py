@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """/container-status of a real httpd, on a scoreboard that the test writes."""
-import base64
-import hashlib
+import csv
+import io
 import json
 import re
 import shutil
 import time
+from pathlib import Path
 
+import jsonschema
 import pytest
 
-from private_httpd import MPMS, Board, Httpd, Workplace, wait_until
+from private_httpd import MPMS, ROOT, Board, Httpd, Workplace, wait_until
 
 LOCATION = """
 <Location /container-status>
@@ -54,25 +56,33 @@ def auto(response):
     return dict(line.split(": ", 1) for line in response.text.splitlines())
 
 
+def rows(response):
+    assert response.status == 200
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
+    return list(csv.DictReader(io.StringIO(response.text, newline="")))
+
+
 @pytest.mark.parametrize("mpm", MPMS)
-def test_the_three_formats_say_the_same(serve, board, mpm):
+def test_the_formats_say_the_same(serve, board, mpm):
     for index, state in enumerate(STATES[:8]):
         board.slot(index, tenant="alpha", service=f"s{index}", state=state, pid=100 + index)
     httpd = serve(mpm=mpm)
     page = httpd.get("/container-status")
-    told = httpd.get("/container-status?format=json")
-    lines = auto(httpd.get("/container-status?auto"))
+    told = httpd.get("/container-status?format=json&sort=slot")
+    lines = auto(httpd.get("/container-status?auto&limit=8"))
+    cells = rows(httpd.get("/container-status?format=csv&sort=slot"))
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert told.headers["Content-Type"] == "application/json"
-    assert told.json["version"] == 1
+    assert told.json["version"] == 2
     assert told.json["scoreboard"] == lines["Scoreboard"] == "_SRWLUPG"
     assert told.json["counts"]["total"] == int(lines["Containers"]) == 8
     for index, container in enumerate(told.json["containers"]):
         assert container["slot"] == index
         assert container["state"] == lines[f"Container[{index}]State"] == STATES[index]
         assert container["pid"] == int(lines[f"Container[{index}]Pid"]) == 100 + index
-        assert f'title="alpha/s{index}: {STATES[index]}"' in page.text
-        assert f"alpha/<wbr>s{index}" in page.text
+        assert (cells[index]["slot"], cells[index]["service"]) == (str(index), f"s{index}")
+        assert cells[index]["state"] == STATES[index]
+        assert f"/container-status/alpha/s{index}" in page.text
     assert lines["SupervisorState"] == told.json["supervisor"]["state"] == "live"
     assert lines["ServerVersion"].startswith("Apache/2.4")
 
@@ -87,7 +97,7 @@ def test_known_figures_are_shown_and_unknown_ones_are_absent(serve, board):
                started_boottime_usec=boottime - 75000000)
     board.slot(1, tenant="a", service="bare", state="sleeping")
     httpd = serve()
-    full, bare = httpd.get("/container-status?format=json").json["containers"]
+    full, bare = httpd.get("/container-status?format=json&sort=slot").json["containers"]
     assert full["cpu_percent"] == 12.345 and full["cpu_limit"] == 1.5 and full["cpu_seconds"] == 2.5
     assert (full["memory_bytes"], full["memory_limit_bytes"]) == (3 << 20, 64 << 20)
     assert full["tasks"] == 0 and full["restarts"] == 9
@@ -96,13 +106,10 @@ def test_known_figures_are_shown_and_unknown_ones_are_absent(serve, board):
     for key in ("pid", "uptime_seconds", "cpu_percent", "memory_bytes", "memory_limit_bytes",
                 "tasks", "io_read_rate", "net_receive_bytes", "exit_code", "exit_signal", "message"):
         assert bare[key] is None, key
-    lines = auto(httpd.get("/container-status?auto"))
+    lines = auto(httpd.get("/container-status?auto&sort=slot"))
     assert lines["Container[0]Tasks"] == "0"
     assert not any(key.startswith("Container[1]") and key.endswith(("Pid", "Tasks", "CpuPercent"))
                    for key in lines)
-    page = httpd.get("/container-status").text
-    assert "12.3" in page and "3.0M <small>of 64M" in page and "status 3 <small>1m0s ago" in page
-    assert 'data-label="CPU %"><span>-</span>' in page
 
 
 def test_signals_and_backoff_read_like_sentences(serve, board):
@@ -114,32 +121,202 @@ def test_signals_and_backoff_read_like_sentences(serve, board):
     assert re.search(r"killed <small>next start in \d+s</small>", page)
 
 
-def test_hostile_text_is_escaped_in_every_format(serve, board):
+def test_text_of_others_is_one_clean_line(serve, board):
     board.slot(0, tenant="<b>t", service='"s\'', state="failed",
                message="<script>alert(1)</script>\n\x1b[31m\\xff\\xc0\\x80+ADw-")
     httpd = serve()
     page = httpd.get("/container-status")
-    assert "<script" not in page.text and "<b>t" not in page.text
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.text
+    assert "<script>alert" not in page.text and "<b>t" not in page.text
     assert "\x1b" not in page.text and "\ufffd" in page.text
-    lines = httpd.get("/container-status?auto").text.splitlines()
+    lines = httpd.get("/container-status?auto&limit=1").text.splitlines()
     assert [line for line in lines if line.startswith("Container[0]Message: ")]
     assert not [line for line in lines if "31m" in line and not line.startswith("Container[0]")]
     container = httpd.get("/container-status?format=json").json["containers"][0]
     assert container["tenant"] == "<b>t" and "\ufffd" in container["message"]
 
 
-def test_headers_forbid_what_the_page_does_not_need(serve, board):
-    page = serve().get("/container-status")
-    policy = page.headers["Content-Security-Policy"]
-    style = re.search(r"<style>(.*?)</style>", page.text, re.S).group(1)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    assert policy == (f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'; "
-                      "base-uri 'none'; form-action 'self'")
-    assert page.headers["Cache-Control"] == "no-store"
-    assert page.headers["X-Content-Type-Options"] == "nosniff"
-    assert page.headers["Referrer-Policy"] == "no-referrer"
-    assert " style=" not in page.text and "<script" not in page.text
+@pytest.mark.parametrize("text,cell", [
+    ("=1+2", "'=1+2"), ("+1", "'+1"), ("-1", "'-1"), ("@SUM(A1)", "'@SUM(A1)"),
+    ("\t=1", "'\u0020=1"), ('a"b,c', 'a"b,c'), ("=cmd|' /C calc'!A0,\"x", "'=cmd|' /C calc'!A0,\"x"),
+    ("plain", "plain"), ("a\r\nb", "a  b"),
+])
+def test_a_csv_cell_is_no_formula(serve, board, text, cell):
+    """A control character in front would be cleaned to a blank; the apostrophe stays, for what is behind it."""
+    board.slot(0, tenant="a", service="b", message=text)
+    reply = serve().get("/container-status?format=csv")
+    assert rows(reply)[0]["message"] == cell
+    assert reply.text.endswith("\r\n") and reply.text.count("\r\n") == 2
+
+
+def test_csv_has_a_cell_for_each_key_of_json(serve, board):
+    everything(board)
+    httpd = serve()
+    row, = rows(httpd.get("/container-status?format=csv"))
+    container, = httpd.get("/container-status?format=json").json["containers"]
+    for key, value in container.items():
+        if isinstance(value, list) or key.endswith("age_seconds"):
+            continue
+        same = row[key] == ("" if value is None else str(value))
+        assert same or (isinstance(value, float) and float(row[key]) == value), (key, value, row[key])
+    assert row["device_1"] == container["devices"][0]["device"] == "253:1"
+    assert row["device_1_read_bytes"] == "11" and row["device_2"] == ""
+    assert float(row["pressure_io_some_avg10_percent"]) == 0.14
+    assert row["responses_5xx_count"] == "5"
+
+
+def everything(board):
+    """One container and a host of which all is known."""
+    now, boottime = time.time_ns() // 1000, time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+    numbers = """cpu_usage_usec cpu_user_usec cpu_system_usec cpu_periods cpu_throttled_periods
+        cpu_throttled_usec cpu_throttled_rate cpu_percent_milli cpu_limit_milli oom_kills memory_bytes
+        memory_limit_bytes memory_peak_bytes memory_anon_bytes memory_file_bytes memory_kernel_bytes swap_bytes
+        swap_limit_bytes memory_limit_hits page_faults major_page_faults tasks tasks_limit tasks_limit_hits
+        io_read_bytes io_write_bytes io_read_ops io_write_ops io_wait_usec io_read_rate io_write_rate
+        io_read_ops_rate io_write_ops_rate net_receive_bytes net_transmit_bytes net_receive_packets
+        net_transmit_packets net_receive_drops net_transmit_drops net_receive_rate net_transmit_rate
+        disk_used_bytes disk_limit_bytes requests request_bytes_in request_bytes_out requests_refused
+        requests_in_flight requests_rate_milli request_bytes_out_rate latency_p50_usec latency_p95_usec
+        latency_p99_usec mails faults last_fault restarts exit_code""".split()
+    slot = {key: 1 + i for i, key in enumerate(numbers)}
+    slot.update({f"status_{n}xx": n for n in range(1, 6)}, last_fault=3, psi_cpu=12, psi_memory=13, psi_io=14,
+                device0_major=253, device0_minor=1, device0_read_bytes=11, device0_write_ops=12, device0_wait_usec=13,
+                started_realtime_usec=now, last_request_realtime_usec=now, last_mail_realtime_usec=now,
+                last_fault_realtime_usec=now, exit_realtime_usec=now, started_boottime_usec=boottime,
+                state_since_boottime_usec=boottime, sampled_boottime_usec=boottime, detail_boottime_usec=boottime,
+                next_start_boottime_usec=boottime + 10**9)
+    board.slot(0, tenant="alpha", service="web", id="alpha-web-1", image="php:8.2", pid=7, endpoint_kind=1,
+               address_ipv4="10.0.0.2", address_ipv6="fd00::2", message="all is well", **slot)
+    board.tell(host={"load": [1, 2, 3], "psi": [4, 5, 6], "cpu_percent_milli": 1, "memory_available_bytes": 2,
+                     "swap_total_bytes": 3, "swap_free_bytes": 1, "starts": 1, "failures": 2, "wakes": 3})
+
+
+def schema():
+    return json.loads((ROOT / "docs" / "status.schema.json").read_text())
+
+
+def described(instance, part, root):
+    """Whether the schema names every key there is: what is not described must not be told."""
+    if "$ref" in part:
+        part = root["$defs"][part["$ref"].split("/")[-1]]
+    if isinstance(instance, dict):
+        assert set(instance) <= set(part["properties"]), set(instance) - set(part["properties"])
+        for key, value in instance.items():
+            described(value, part["properties"][key], root)
+    elif isinstance(instance, list):
+        for value in instance:
+            described(value, part["items"], root)
+
+
+def test_json_is_as_the_schema_says(serve, board):
+    everything(board)
+    board.slot(1, tenant="a", service="sleeper", state="sleeping")
+    httpd = serve()
+    full = httpd.get("/container-status?format=json&sort=slot").json
+    jsonschema.Draft202012Validator.check_schema(schema())
+    for answer in (full, httpd.get("/container-status?format=json&notable").json):
+        jsonschema.validate(answer, schema(), jsonschema.Draft202012Validator)
+        described(answer, schema(), schema())
+    absent = {key for key, value in full["containers"][0].items() if value is None}
+    assert absent == {"exit_signal"}
+    assert not [key for key, value in full["host"].items() if value is None]
+    board.stop()
+    jsonschema.validate(httpd.get("/container-status?format=json").json, schema(),
+                        jsonschema.Draft202012Validator)
+
+
+def test_the_manual_names_every_key(serve, board):
+    everything(board)
+    text = (ROOT / "docs" / "admin-api.md").read_text()
+    httpd = serve()
+    keys = set(httpd.get("/container-status?format=json").json["containers"][0])
+    assert not {key for key in keys if f"`{key}`" not in text}
+    lines = auto(httpd.get("/container-status?auto&limit=1"))
+    unknown = {re.sub(r"^(Container\[0\]|Total)", "", key) for key in lines}
+    unknown = {key for key in unknown if not re.match(
+        r"(Device\d|Host)?(Pressure)?(Cpu|Memory|Io)?(Some|Full)(Avg|Total)|Device\d|Responses\d|Containers", key)}
+    assert not {key for key in unknown if not re.search(rf"\b{key}\b", text)}
+
+
+def test_rows_are_chosen_and_ordered_alike_in_every_format(serve, board):
+    for index, (tenant, state, cpu) in enumerate([("blog", "running", 10), ("shop", "limited", 5),
+                                                  ("blog", "failed", 0), ("news", "running", 900)]):
+        board.slot(index, tenant=tenant, service="web", state=state, cpu_percent_milli=cpu, image="PHP:8")
+    httpd = serve()
+    for query, expected in [("", [2, 1, 3, 0]), ("sort=slot", [0, 1, 2, 3]), ("sort=cpu_percent,desc", [3, 0, 1, 2]),
+                            ("sort=tenant&state=R,failed", [0, 2, 3]), ("q=BLO&sort=slot", [0, 2]),
+                            ("q=php&tenant=shop", [1]), ("limit=1&page=2&sort=slot", [1]), ("page=2&limit=9", [])]:
+        behind = f"&{query}" if query else ""
+        told = httpd.get(f"/container-status?format=json{behind}").json
+        assert [container["slot"] for container in told["containers"]] == expected, query
+        assert [int(row["slot"]) for row in rows(httpd.get(f"/container-status?format=csv{behind}"))] == expected
+        if query:
+            text = httpd.get(f"/container-status?auto&{query}").text
+            assert [int(n) for n in re.findall(r"^Container\[(\d+)\]State", text, re.M)] == expected, query
+        assert told["counts"]["total"] == 4 and told["scoreboard"] == "RLXR"
+    metrics = httpd.get("/container-status?format=openmetrics&tenant=blog&state=R").text
+    assert metrics.count("container_state{") == 1 and 'tenant="blog"' in metrics
+    only = httpd.get("/container-status/blog?format=json").json
+    assert [container["slot"] for container in only["containers"]] == [2, 0]
+    assert only["selection"] == {"matched": 2, "page": 1, "pages": 1}
+    assert httpd.get("/container-status/blog?tenant=shop").status == 400
+    assert httpd.get("/container-status/Blog").status == 404
+
+
+def test_auto_alone_has_the_same_keys_whatever_runs(serve, board):
+    """As mod_status': sums and letters, and no line a container unless some are asked for."""
+    board.slot(0, tenant="a", service="b", memory_bytes=3, requests=1)
+    board.slot(1, tenant="a", service="c", memory_bytes=4, state="sleeping")
+    httpd = serve()
+    lines = auto(httpd.get("/container-status?auto"))
+    assert not [key for key in lines if key.startswith("Container[")]
+    assert lines["TotalMemoryBytes"] == "7" and lines["TotalRequests"] == "1"
+    assert "TotalTasks" not in lines, "nobody knows them"
+    assert lines["Scoreboard"] == "R_" and list(lines)[-1] == "Scoreboard"
+    for state in STATES:
+        assert f"Containers{state.capitalize()}" in lines
+    board.slot(0, tenant="a", service="b", memory_bytes=5)
+    assert auto(httpd.get("/container-status?auto"))["TotalMemoryBytes"] == "9"
+
+
+def test_an_answer_holds_for_one_sample(serve, board):
+    """The tag is of board, sample, query and person; what has not changed is not sent again."""
+    board.slot(0, tenant="a", service="b")
+    board.tell(freeze=True)  # no further sample
+    httpd = serve()
+    for query in ("auto", "format=json", "format=csv", "format=openmetrics", "format=html"):
+        path = f"/container-status?{query}"
+        first = httpd.get(path)
+        assert first.status == 200 and first.headers["Cache-Control"] == "private, no-cache"
+        tag = first.headers["ETag"]
+        again = httpd.get(path, headers={"If-None-Match": tag})
+        assert again.status == 304 and again.body == b"" and again.headers["ETag"] == tag, query
+        assert httpd.request("HEAD", path, headers={"If-None-Match": tag}).status == 304
+        assert httpd.get(path + "&state=R", headers={"If-None-Match": tag}).status == 200
+        board.slot(1, tenant="a", service="c", requests=len(query))
+        fresh = httpd.get(path, headers={"If-None-Match": tag})
+        assert fresh.status == 200 and fresh.headers["ETag"] != tag, query
+
+
+def test_a_kept_answer_is_never_old_news(serve, board):
+    """A child keeps its last answers; whatever is written on the board, the next request tells."""
+    httpd = serve()
+    for number in range(50):
+        board.slot(0, tenant="a", service="b", requests=number)
+        for _ in range(2):
+            container, = httpd.get("/container-status?format=json").json["containers"]
+            assert container["requests"] == number
+
+
+def test_a_stale_board_has_no_tag(serve, board):
+    board.kill()
+    data = bytearray(board.path.read_bytes())
+    data[28:32] = (0).to_bytes(4, "little")
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
+    at = data.index(boot_id)
+    data[at:at + len(boot_id)] = b"0" * len(boot_id)
+    board.path.write_bytes(data)
+    reply = serve().get("/container-status?auto")
+    assert auto(reply)["SupervisorState"] == "stale" and reply.headers["ETag"] is None
 
 
 def test_the_query_is_exact(serve, board):
@@ -148,6 +325,9 @@ def test_the_query_is_exact(serve, board):
     for query, named in [("foo=autograph", "foo"), ("autograph", "autograph"), ("auto=1", "auto"),
                          ("refresh=0", "refresh=0"), ("refresh=3601", "refresh=3601"),
                          ("refresh=5%0d%0aX:y", "refresh=5"), ("format=xml", "xml"),
+                         ("sort=memory", "memory_bytes"), ("state=Q", "state=Q"), ("limit=0", "limit=0"),
+                         ("q=" + "x" * 65, "64"), ("tenant=A%0aB", "tenant=A"), ("page=x", "page=x"),
+                         ("format=events&limit=3", "limit"),
                          ("auto&auto", "auto"), ("%3Cscript%3E", "<script>"), ("&", "name")]:
         reply = httpd.get(f"/container-status?{query}")
         assert reply.status == 400, query

@@ -276,7 +276,7 @@ static pid_t start_hammer(struct scoreboard_writer *writer)
     alarm(300);
     for (uint64_t turn = 1;; turn++) {
         struct host_figures host;
-        uint64_t words[sizeof(host) / sizeof(uint64_t)];
+        uint64_t words[sizeof(host) / sizeof(uint64_t)] = {0};
         for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
             words[i] = turn;
         memcpy(&host, words, sizeof(host));

@@ -358,6 +358,9 @@ static void refused_keys_of_a_service(void **state)
         {"expose: [65536]", "expose[0]: \"65536\" is not a TCP port"},
         {"labels: x", "labels: \"x\" is not a mapping or a list"},
         {"x-listen: ftp", "x-listen: \"ftp\" is not one of fcgi, http"},
+        {"x-mail-log: var/log/m", "x-mail-log: \"var/log/m\" is not a path inside the container"},
+        {"x-mail-log: /", "x-mail-log: \"/\" is not a path inside the container"},
+        {"x-mail-log: /../a", "x-mail-log: \"/../a\" is not a path inside"},
         {"x-listen: {path: /run/a}", "x-listen: protocol is missing"},
         {"x-listen: {protocol: fcgi, path: a}", "x-listen.path: \"a\" is not the path of a socket"},
         {"x-listen: {protocol: fcgi, path: '/a=b'}", "x-listen.path: \"/a=b\" is not the path"},
@@ -494,6 +497,8 @@ static void only_what_a_container_notices_is_a_difference(void **state)
     assert_false(are_equal("environment: {A: 1}", "environment: {A: 2}"));
     assert_false(are_equal("read_only: true", "read_only: false"));
     assert_false(are_equal("x-listen: fcgi", "x-listen: http"));
+    assert_true(are_equal("x-mail-log: /a/./b", "x-mail-log: /a/b"));
+    assert_false(are_equal("x-mail-log: /a", "x-mail-log: /b"));
     assert_false(are_equal("cap_add: [CHOWN]", "user: root"));
     assert_false(are_equal("tmpfs: /a", "tmpfs: '/a:size=1m'"));
     assert_false(are_equal("entrypoint: x", "entrypoint: y"));

@@ -228,6 +228,21 @@ static void mounts_of_the_service_come_last_and_by_depth(void **state)
     expect_mount(config, "/run", "tmpfs tmpfs nosuid nodev mode=1777 size=67108864");
 }
 
+static void the_mail_log_is_mounted_with_its_owners_as_they_are(void **state)
+{
+    struct oci_facts facts = facts_of();
+
+    (void)state;
+    facts.mail_log_source = "/run/blog-web-1/mail.fifo";
+    _cleanup_json_ json_t *config =
+        compile("command: x, x-mail-log: /run/mail, tmpfs: /run", &facts);
+    const json_t *mounts = json_object_get(config, "mounts");
+    expect_mount(config, "/run/mail", "bind /run/blog-web-1/mail.fifo bind nosuid nodev rw");
+    assert_string_equal(json_string_value(json_object_get(
+                            json_array_get(mounts, json_array_size(mounts) - 1), "destination")),
+                        "/run/mail");
+}
+
 /* ---- what is asked for ---- */
 
 static void limits_of_the_service_win(void **state)
@@ -396,6 +411,7 @@ int main(void)
         cmocka_unit_test(a_service_that_asks_for_nothing_gets_nothing),
         cmocka_unit_test(standard_mounts_are_tight),
         cmocka_unit_test(mounts_of_the_service_come_last_and_by_depth),
+        cmocka_unit_test(the_mail_log_is_mounted_with_its_owners_as_they_are),
         cmocka_unit_test(limits_of_the_service_win),
         cmocka_unit_test(the_environment_has_each_variable_once),
         cmocka_unit_test(capabilities_are_those_that_were_named),

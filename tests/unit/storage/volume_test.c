@@ -9,7 +9,7 @@ static struct error error;
 static int ensure(const char *tenant, const char *name)
 {
     error = (struct error)ERROR_INIT;
-    return volume_ensure(scratch, tenant, name, 33, 34, path, &error);
+    return volume_ensure(scratch, tenant, name, 33, 34, 7, path, &error);
 }
 
 static void assert_mode(const char *name, mode_t mode, uid_t uid, gid_t gid)
@@ -119,7 +119,7 @@ static void test_bad_names(void **state)
 static void test_no_data_directory(void **state)
 {
     (void)state;
-    assert_int_equal(volume_ensure("/nowhere", "blog", "a", 0, 0, path, &error), -ENOENT);
+    assert_int_equal(volume_ensure("/nowhere", "blog", "a", 0, 0, 7, path, &error), -ENOENT);
     assert_message(&error, "/nowhere");
 }
 

@@ -5,10 +5,14 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
+sys.path.insert(1, str(Path(__file__).resolve().parent / "source/tests/integration"))
+
+import board  # noqa: E402
 from guest import (CGROUPS, SECONDS, cgroup_file, cgroup_key, expect, expect_equal, make_image, run, status_field,
-                   wait_until)
+                   wait_until)  # noqa: E402
 
 JOB = Path(__file__).resolve().parent
 IMAGE, HTTPD = Path("/srv/image"), Path("/srv/httpd")
@@ -211,6 +215,33 @@ class Product:
         expect_equal(alpha["memory_limit_bytes"], 96 << 20, "alpha's limit of memory")
         expect_equal(alpha["cpu_limit"], 0.75, "alpha's limit of CPUs")
 
+    def slot(self, tenant):
+        """The tenant's slot as it lies in the file; nothing guards against a write in that moment."""
+        data = (self.run / "scoreboard").read_bytes()
+        step = 8 + board.c.sizeof(board.Slot)
+        for at in range(4096, len(data) - step, step):
+            slot = board.Slot.from_buffer_copy(data, at + 8)
+            if slot.tenant == tenant.encode():
+                return slot
+        return board.Slot()
+
+    def check_board(self):
+        """The fields that v1 gives, and pressure, which the kernel has for every v2 group."""
+        names = ("cpu cpu_limit cpu_split cpu_throttle memory memory_limit memory_peak memory_detail memory_kernel swap "
+                 "swap_limit memory_hits oom faults tasks tasks_limit tasks_hits io io_ops psi_cpu psi_memory psi_io net "
+                 "disk disk_limit").split()
+        if not (CGROUPS / self.group("alpha").lstrip("/") / "memory.peak").exists():
+            names.remove("memory_peak")  # Linux 5.19
+
+        def lacking():
+            has = self.slot("alpha").has
+            return [name for name in names if not has & board.HAS[name]]
+        wait_until(lambda: not lacking(), lambda: f"figures on the board; it lacks {lacking()}")
+        slot = self.slot("alpha")
+        expect(slot.cpu_usage_usec >= slot.cpu_user_usec > 0, "CPU figures")
+        expect(slot.memory_bytes > 0 and slot.memory_anon_bytes > 0 and slot.page_faults > 0, "memory figures")
+        expect_equal(slot.tasks_limit, int(cgroup_file(self.group("alpha"), "pids.max")), "tasks limit")
+
     def check_powers(self):
         self.check_limit_of_files()
         for tenant in TENANTS:
@@ -346,6 +377,7 @@ class Product:
                 ("processes are in their cgroups", self.check_placement),
                 ("limits are in the cgroup files", self.check_limit_files),
                 ("the status page has all figures", self.check_figures),
+                ("the board has every figure of v2 and pressure", self.check_board),
                 ("no capability, no_new_privs, seccomp", self.check_powers),
                 ("the kernel refuses what a tenant must not do", self.check_refusals),
                 ("the devices rule denies the disk", self.check_devices),
