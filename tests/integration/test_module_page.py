@@ -7,7 +7,7 @@ import time
 
 import page
 import pytest
-from private_httpd import Board, ControlSocket, Httpd, Workplace
+from private_httpd import Board, ControlSocket, Httpd, Workplace, wait_until
 
 LOCATION = """
 <Location /container-status>
@@ -500,6 +500,7 @@ def test_no_buttons_without_container_admin(serve, board):
 def test_looking_writes_nothing_into_the_error_log(serve, board):
     board.slot(0, **full())
     httpd = serve("<RequireAny>\nRequire method GET HEAD\nRequire ip 192.0.2.1\n</RequireAny>")
+    wait_until(lambda: "Command line" in httpd.log(), "the last of what httpd says at its start")
     before = httpd.log()
     page.read(httpd.get("/container-status/blog/web"))
     assert httpd.log() == before
