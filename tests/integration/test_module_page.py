@@ -2,6 +2,7 @@
 """The status page and the pages of services, as a browser without scripts gets them."""
 import base64
 import hashlib
+import os
 import re
 import time
 
@@ -571,6 +572,7 @@ def test_without_a_supervisor_or_with_an_old_board(serve, board):
         "has ended" in httpd.get("/container-status").text
 
 
+@pytest.mark.skipif("MODULE_SANITIZE" in os.environ, reason="the sanitizers keep freed memory")
 def test_memory_stays_small_with_many_containers(serve, workplace):
     """The page is streamed: a child that wrote a page of 2,000 rows has not grown by that page."""
     board = Board(workplace, 2000)
