@@ -223,7 +223,7 @@ int scoreboard_history_push(struct scoreboard_writer *writer, uint32_t index,
     const struct history_shape *shape = &history_shapes[ring];
     struct shared_history *shared = scoreboard_history_at(&writer->map, index);
     struct slot_history history;
-    size_t place = (size_t)((char *)&history.rings[ring] - (char *)&history);
+    size_t place = offsetof(struct slot_history, rings) + ring * sizeof(history.rings[0]);
     size_t points = offsetof(struct slot_history, points);
     int r = reserve_history(writer, index);
 

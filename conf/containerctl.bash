@@ -62,8 +62,8 @@ _containerctl() {
         start:-* | stop:-* | restart:-* | pause:-* | resume:-*) words="--timeout --no-wait $everywhere" ;;
         why:-* | processes:-* | mails:-*) words="--no-trunc $everywhere" ;;
         events:-*) words="--follow --since --tail $everywhere" ;;
-        status:-*) words="--sort --state --search --limit $everywhere" ;;
-        top:-*) words="--sort --state --search --delay $everywhere" ;;
+        status:-*) words="--sort --state --search --limit --no-trunc $everywhere" ;;
+        top:-*) words="--sort --state --search --limit --delay $everywhere" ;;
         history:-*) words="--range $everywhere" ;;
         logs:-*) words="--follow --tail --timestamps --stream $everywhere" ;;
         *:-*) words=$everywhere ;;

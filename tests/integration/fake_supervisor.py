@@ -23,6 +23,10 @@ MEMBERS = {
     "list": {"tenant?": str, "after?": str},
     "logs": {**NAMES, "cursor?": (str, type(None)), "tail?": int, "wait_ms?": int},
     "mails": {"tenant": str, "service?": str},
+    "processes": NAMES,
+    "why": NAMES,
+    "history": {**NAMES, "range": str},
+    "events": {"tenant?": str, "service?": str, "cursor?": (str, type(None)), "tail?": int},
     "apply": {},
 }
 WAIT_MAX = {"logs": 5000}
@@ -52,7 +56,7 @@ def check(request):
             return refusal("bad-request", f'"{name}" is missing')
     if not 0 <= request.get("wait_ms", 0) <= WAIT_MAX.get(verb, 60000):
         return refusal("bad-request", '"wait_ms" is out of range')
-    if verb == "logs" and request.get("cursor") is not None and "tail" in request:
+    if verb in ("logs", "events") and request.get("cursor") is not None and "tail" in request:
         return refusal("bad-request", '"tail" goes with no cursor')
     return None
 

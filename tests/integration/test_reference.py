@@ -131,7 +131,8 @@ def test_the_examples_of_the_protocol_page_follow_the_protocol():
                 requests.append(message["verb"])
             else:
                 assert message["version"] == 1 and isinstance(message["ok"], bool)
-    assert set(requests) == {"version", "list", "restart", "pause", "inspect", "logs", "apply"}
+    assert set(requests) == {"version", "list", "restart", "pause", "inspect", "logs", "apply", "mails", "processes",
+                             "why", "history", "events"}
 
 
 def helps():

@@ -247,9 +247,11 @@ static void expect_pids(struct process_list *list, enum process_order order, boo
     char pids[128] = "";
     size_t i;
 
-    json_array_foreach (array, i, process)
+    for (i = 0; i < json_array_size(array); i++) {
+        process = json_array_get(array, i);
         sprintf(pids + strlen(pids), "%lld ",
                 (long long)json_integer_value(json_object_get(process, "pid")));
+    }
     assert_string_equal(pids, expected);
 }
 
