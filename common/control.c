@@ -95,7 +95,7 @@ static int wait_until(int fd, short events, int64_t deadline_ms)
 
 static int send_until(int fd, const json_t *message, int64_t deadline_ms, struct error *error)
 {
-    _cleanup_free_ char *text = json_dumps(message, JSON_COMPACT);
+    _cleanup_free_ char *text = json_dumps(message, JSON_COMPACT | JSON_REAL_PRECISION(9));
 
     if (!text)
         return error_sys(error, ENOMEM, "write a control message");

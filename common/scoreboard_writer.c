@@ -167,6 +167,7 @@ void scoreboard_slot_confirm(struct scoreboard_writer *writer, uint32_t index,
     seqlock_begin(&shared->sequence);
     seqlock_store(&shared->words[word], &boottime_usec, sizeof(boottime_usec));
     seqlock_end(&shared->sequence);
+    count_change(writer->map.header);
 }
 
 /* The space of a history, taken when it is first needed: a hole would be a SIGBUS on a full disk.

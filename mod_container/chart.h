@@ -11,22 +11,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "mod_container/chart_scale.h"
 #include "mod_container/html.h"
 
 #define CHART_POINTS_MAX 1440 /* 30 days of half hours */
 
 /* A figure that is not known at that moment: a gap in the line. */
 #define CHART_GAP UINT64_MAX
-
-/* From these shares of a limit, in percent, a figure is shown as warm and as hot. */
-#define CHART_WARM_PERCENT 70
-#define CHART_HOT_PERCENT  90
-
-/* value in percent of limit, at most 999; 0 without a limit. */
-unsigned chart_percent(uint64_t value, uint64_t limit);
-
-/* " warm", " hot" or "": a class to add. */
-const char *chart_heat(unsigned percent);
 
 /* A bar filled to percent (at most 100), with its heat as class. It is hidden from screen readers:
  * the text beside it says the same. */
@@ -62,8 +53,5 @@ struct chart {
     void (*write_value)(struct out *out, uint64_t value);
 };
 void chart_draw(struct out *out, const struct chart *chart);
-
-/* The top of a scale that ends at a round number and holds value, and the step of its ticks. */
-uint64_t chart_round_top(uint64_t value, bool is_binary, uint64_t *tick);
 
 #endif

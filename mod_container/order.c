@@ -197,7 +197,7 @@ static int read_form(struct order *order, char *text, size_t length, struct erro
         if (r < 0)
             return r;
     }
-    return count < 0 ? -EINVAL : 0;
+    return count < 0 ? count : 0;
 }
 
 static int take_json(struct order *order, const char *key, const json_t *value, struct error *error)

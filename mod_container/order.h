@@ -47,8 +47,8 @@ enum order_type { ORDER_TYPE_UNKNOWN = 0, ORDER_TYPE_FORM, ORDER_TYPE_JSON };
 enum order_type order_type_of(const char *content_type);
 
 /*
- * Reads a body of length bytes, with a NUL behind it, into order. May write into text. Returns 0 or
- * -EINVAL; what was read up to there stays in order.
+ * Reads a body of length bytes, with a NUL behind it, into order. May write into text. Returns 0,
+ * -EINVAL, or -E2BIG for too many parameters; what was read up to there stays in order.
  */
 int order_read(struct order *order, enum order_type type, char *text, size_t length,
                struct error *error);

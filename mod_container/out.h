@@ -28,6 +28,7 @@ struct out {
     struct answer *answer; /* keeps what goes out, too; or NULL */
     struct piece *piece;   /* NULL: none taken */
     char *at, *end;        /* the room in it; both NULL without one */
+    bool has_begun;        /* the first piece is on its way */
     bool is_broken;        /* the client is gone: what follows is dropped; loops may end */
 };
 

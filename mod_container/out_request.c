@@ -80,9 +80,14 @@ static void wrap(struct out *out)
     append(out, piece);
 }
 
+/* httpd would wait for 64 KB; but the reader shall see the beginning at once. */
 static void wrap_and_pass(struct out *out)
 {
     wrap(out);
+    if (!out->has_begun)
+        APR_BRIGADE_INSERT_TAIL(out->brigade,
+                                apr_bucket_flush_create(out->r->connection->bucket_alloc));
+    out->has_begun = true;
     pass(out);
 }
 

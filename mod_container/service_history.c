@@ -181,7 +181,7 @@ void service_spec(struct service_page *service)
         fact(out, "IPv6", json_object_get(network, "ipv6"), JSON_SHOWN_TEXT);
         fact(out, "Link", json_object_get(network, "link"), JSON_SHOWN_TEXT);
         out_text(out, "</dl>\n");
-        json_array_foreach (json_object_get(spec, "mounts"), i, mount)
+        for (i = 0; (mount = json_array_get(json_object_get(spec, "mounts"), i)); i++)
             json_object_set_new(mount, "access",
                                 json_string(json_is_true(json_object_get(mount, "read_only"))
                                                 ? "read only"

@@ -75,11 +75,6 @@ static void cell_pressure(struct out *out, const struct container_slot *slot, in
 
 /* ---- rows ---- */
 
-static void write_milliseconds(struct out *out, uint64_t usec)
-{
-    html_latency(out, usec);
-}
-
 static void row_cpu(struct out *out, const struct container_slot *slot)
 {
     uint64_t limit = slot->has & SLOT_HAS_CPU_LIMIT ? slot->cpu_limit_milli * UINT64_C(10) : 0;
@@ -110,7 +105,7 @@ static void row_cpu(struct out *out, const struct container_slot *slot)
         out_text(out, " periods, ");
         html_duration(out, slot->cpu_throttled_usec);
         out_text(out, " in all, now ");
-        write_milliseconds(out, slot->cpu_throttled_rate);
+        html_latency(out, slot->cpu_throttled_rate);
         out_text(out, "/s</small>");
     }
     close_cell(out);

@@ -185,21 +185,23 @@ static const char *answer_key(request_rec *r, const struct board_view *board,
 
     if (board->condition != BOARD_LIVE || query->flash[0])
         return NULL;
-    return apr_psprintf(
-        r->pool,
-        "%s %" APR_UINT64_T_HEX_FMT " %" APR_UINT64_T_HEX_FMT " %" APR_UINT64_T_HEX_FMT
-        " %" APR_UINT64_T_HEX_FMT " %pp %d %d\n%s\n%s\n%s\n%s\n%s\n%s\n%s",
-        info->boot_id, info->engine_started_boottime_usec, info->heartbeat_boottime_usec,
-        info->changes, (uint64_t)ap_get_scoreboard_global()->restart_time, config->status_scope,
-        config->admin_on, config->status_logs, config->base ? config->base : "", r->uri, r->args ? r->args : "",
-        r->user ? r->user : "", r->hostname ? r->hostname : "", ap_get_server_name(r),
-        r->content_type);
+    return apr_psprintf(r->pool,
+                        "%s %" APR_UINT64_T_HEX_FMT " %" APR_UINT64_T_HEX_FMT
+                        " %" APR_UINT64_T_HEX_FMT " %pp %d %d\n%s\n%s\n%s\n%s\n%s\n%s\n%s",
+                        info->boot_id, info->engine_started_boottime_usec, info->changes,
+                        (uint64_t)ap_get_scoreboard_global()->restart_time, config->status_scope,
+                        config->admin_on, config->status_logs, config->base ? config->base : "",
+                        r->uri, r->args ? r->args : "", r->user ? r->user : "",
+                        r->hostname ? r->hostname : "", ap_get_server_name(r), r->content_type);
 }
 
-/* Weak, for clocks and ages in the answer go on. */
-static void set_etag(request_rec *r, const char *key)
+/* Weak, for clocks and ages in the answer go on; another for each sample, also of one that brought
+   nothing new. */
+static void set_etag(request_rec *r, const char *key, uint64_t heartbeat)
 {
     uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), key, strlen(key));
+
+    hash = mix(hash, &heartbeat, sizeof(heartbeat));
 
     apr_table_setn(r->headers_out, "ETag",
                    apr_psprintf(r->pool, "W/\"%016" APR_UINT64_T_HEX_FMT "\"", hash));
@@ -244,7 +246,10 @@ static int render(request_rec *r, const struct board_view *board, const struct s
     return status;
 }
 
-/* From what this child has answered just now, or anew. Short answers cost less than to look. */
+/*
+ * From what this child has answered just now, or anew. So a renderer writes nothing that depends on
+ * more than the key does: no token of a form, nothing of the client.
+ */
 static int render_or_send(request_rec *r, const struct board_view *board,
                           const struct status_query *query, const char *key)
 {
@@ -277,12 +282,11 @@ static int show_board(request_rec *r, const struct board_view *board,
     set_headers(r, query);
     key = answer_key(r, board, query);
     if (key)
-        set_etag(r, key);
+        set_etag(r, key, board->info.heartbeat_boottime_usec);
     status = ap_meets_conditions(r);
     if (status != OK || r->header_only)
         return status;
-    return key && wants_rows(query) ? render_or_send(r, board, query, key)
-                                    : render(r, board, query);
+    return key ? render_or_send(r, board, query, key) : render(r, board, query);
 }
 
 /* tenant: of LOCATION/TENANT, or NULL. */

@@ -64,8 +64,10 @@ static uint32_t share(int of)
 apr_status_t status_events_start(apr_pool_t *config_pool)
 {
     int threads = 0, children = 0;
-    void *memory =
-        mmap(NULL, sizeof(*places), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    const int protection = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_ANONYMOUS;
+    /* -1 is what mmap(2) wants with MAP_ANONYMOUS. */
+    // cppcheck-suppress invalidFunctionArg
+    void *memory = mmap(NULL, sizeof(*places), protection, flags, -1, 0);
 
     if (memory == MAP_FAILED)
         return APR_FROM_OS_ERROR(errno);

@@ -25,7 +25,7 @@ static void close_tile(struct out *out)
     out_text(out, "</dd></div>\n");
 }
 
-static void tile_load(struct out *out, const struct host_figures *host, unsigned cpus)
+static void tile_load(struct out *out, const struct host_figures *host)
 {
     open_tile(out, "load", "Load");
     for (int i = 0; i < 3; i++) {
@@ -33,18 +33,18 @@ static void tile_load(struct out *out, const struct host_figures *host, unsigned
         html_milli(out, host->load_centi[i] * UINT64_C(10), 2);
         out_text(out, i == 0 ? "</b>" : "</small>");
     }
-    if (cpus)
-        out_format(out, " <small>on %u CPUs</small>", cpus);
     close_tile(out);
 }
 
-static void tile_cpu(struct out *out, const struct host_figures *host)
+static void tile_cpu(struct out *out, const struct host_figures *host, unsigned cpus)
 {
     if (!(host->has & SLOT_HAS_CPU))
         return;
     unsigned percent = host->cpu_percent_milli / 1000;
     open_tile(out, "cpu", "CPU");
     out_format(out, "<b>%u %%</b>", percent);
+    if (cpus)
+        out_format(out, " <small>of %u CPUs</small>", cpus);
     chart_bar(out, percent);
     close_tile(out);
 }
@@ -124,8 +124,8 @@ void section_host(struct page *page)
     if (host->sampled_boottime_usec == 0)
         return;
     out_text(out, "<dl class=\"host\" aria-label=\"Machine\" data-key=\"host\">\n");
-    tile_load(out, host, info->cpus);
-    tile_cpu(out, host);
+    tile_load(out, host);
+    tile_cpu(out, host, info->cpus);
     tile_memory(out, host, info->memory_total_bytes);
     tile_swap(out, host);
     tile_pressure(out, host);

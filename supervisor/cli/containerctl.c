@@ -46,6 +46,8 @@ static const struct verb {
      "show what happened, who asked for it, and how processes ended", 0, 1, ctl_events},
     {"mails", "TENANT[/SERVICE]", "show the last mails that a tenant's PHP sent", 1, 1, ctl_mails},
     {"processes", "TENANT/SERVICE", "list the processes of a service", 1, 1, ctl_processes},
+    {"history", "TENANT/SERVICE", "show what a service did in the last hour, day or month", 1, 1,
+     ctl_history},
     {"why", "TENANT/SERVICE", "tell what keeps a service waiting: tasks, processes, files, disks",
      1, 1, ctl_why},
     {"apply", "", "read the tenants' files again; only what changed restarts", 0, 0, ctl_apply},
@@ -72,6 +74,7 @@ enum option_key {
     OPTION_SEARCH,
     OPTION_LIMIT,
     OPTION_DELAY,
+    OPTION_RANGE,
 };
 
 #define ACTIONS "start stop restart pause resume kill"
@@ -91,6 +94,7 @@ static const struct option_row {
      "only those in these states, as R,L or failed"},
     {"search", 'q', "TEXT", "status top", "only those with TEXT in a name or the image"},
     {"limit", OPTION_LIMIT, "N", "status top", "at most N containers"},
+    {"range", OPTION_RANGE, "RANGE", "history", "1h, 24h (default) or 30d"},
     {"delay", OPTION_DELAY, "TIME", "top", "look again after so long (1s)"},
     {"no-trunc", OPTION_NO_TRUNC, NULL, "ps status processes why mails",
      "do not shorten long cells"},
@@ -337,10 +341,8 @@ static int take_option(struct ctl *ctl, int key, const char *value, struct wishe
         int key;
         const char **text;
     } texts[] = {
-        {OPTION_SORT, &ctl->sort},
-        {OPTION_STATE, &ctl->states},
-        {'q', &ctl->search},
-        {OPTION_LIMIT, &ctl->limit},
+        {OPTION_SORT, &ctl->sort},   {OPTION_STATE, &ctl->states}, {'q', &ctl->search},
+        {OPTION_LIMIT, &ctl->limit}, {OPTION_RANGE, &ctl->range},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
         if (texts[i].key == key && value)

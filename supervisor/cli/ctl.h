@@ -63,6 +63,7 @@ struct ctl {
     const char *stream;  /* logs --stream: "stdout", "stderr"; NULL: both */
     uint64_t since_usec; /* events --since: so long ago; 0: not given */
     const char *sort, *states, *search, *limit; /* status, top: as written; NULL: not given */
+    const char *range;                          /* history --range; NULL: not given */
     uint64_t delay_usec;                        /* top --delay */
 };
 
@@ -75,6 +76,7 @@ int ctl_logs(const struct ctl *ctl, int count, char **args);
 int ctl_events(const struct ctl *ctl, int count, char **args);
 int ctl_mails(const struct ctl *ctl, int count, char **args);
 int ctl_processes(const struct ctl *ctl, int count, char **args);
+int ctl_history(const struct ctl *ctl, int count, char **args);
 int ctl_why(const struct ctl *ctl, int count, char **args);
 int ctl_status(const struct ctl *ctl, int count, char **args);
 int ctl_top(const struct ctl *ctl, int count, char **args);

@@ -11,7 +11,7 @@
 #include "supervisor/cli/ctl.h"
 #include "supervisor/cli/ctl_text.h"
 
-#define FOLLOW_PAUSE_USEC 1000000
+#define FOLLOW_PAUSE_SECONDS 1
 /* Without --tail, --since or "all": what fits a screen. */
 #define TAIL_DEFAULT 20
 
@@ -109,7 +109,7 @@ static int print_journal(const struct ctl *ctl, const struct question *question,
         if (!has_more && !ctl->follow)
             return 0;
         if (!has_more)
-            usleep(FOLLOW_PAUSE_USEC);
+            sleep(FOLLOW_PAUSE_SECONDS);
         free(cursor);
         cursor = strdup(json_string_value(json_object_get(page, "next")));
         if (!cursor)

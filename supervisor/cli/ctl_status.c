@@ -40,14 +40,17 @@ static void print_letters(const struct ctl_board *view)
 static void print_faults(const struct ctl_board *view)
 {
     struct container_slot slot;
-    char text[BOARD_LINE_MAX];
+    char name[2 * NAME_MAX_LENGTH + 2], text[BOARD_LINE_MAX];
     bool has_any = false;
 
     for (uint32_t i = 0; i < view->selection.count; i++) {
         if (!selection_slot(&view->selector, view->selection.rows[i].slot, &slot) ||
             !board_has_fault(view, &slot))
             continue;
-        printf("%s%s/%s: ", has_any ? "" : "\nFaults\n", slot.tenant, slot.service);
+        fputs(has_any ? "" : "\nFaults\n", stdout);
+        snprintf(name, sizeof(name), "%s/%s", slot.tenant, slot.service);
+        text_print_clean(stdout, name, strlen(name));
+        fputs(": ", stdout);
         board_fault(view, &slot, text);
         text_print_clean(stdout, text, strlen(text));
         putchar('\n');

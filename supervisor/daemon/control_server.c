@@ -115,7 +115,10 @@ static void note_end(struct connection *connection, const json_t *answer)
         return;
     connection->ordered = NULL;
     service_note_event(service, LOG_LEVEL_INFO, connection->actor_json, NULL, "%s: %s%s%.200s",
-                       connection->order, answer && !code ? "ok" : code ? code : "failed",
+                       connection->order,
+                       answer && !code ? "ok"
+                       : code          ? code
+                                       : "failed",
                        message ? ": " : "", message ? message : "");
 }
 

@@ -71,4 +71,8 @@ void history_finish(struct service *service);
 int history_read(struct engine *engine, const char *tenant, const char *service,
                  enum history_range range, struct history_series *series, struct error *error);
 
+/* The answer to `history`; a new reference. */
+struct json_t;
+struct json_t *history_to_json(const struct history_series *series);
+
 #endif

@@ -70,7 +70,9 @@ int process_parse_status(const char *text, pid_t *pid_inside, uint32_t *uid)
 
     if (!at || sscanf(at, "%*u %" SCNu32, uid) != 1)
         return -EINVAL;
-    while (pids && sscanf(pids, "%d%n", &value, &used) == 1) {
+    if (!pids)
+        pids = "";
+    while (sscanf(pids, "%d%n", &value, &used) == 1) {
         last = value;
         pids += used;
         if (*pids == '\n')

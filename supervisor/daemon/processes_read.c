@@ -164,11 +164,12 @@ static void look_now(struct process *process, uint32_t id_base, uint64_t elapsed
         return;
     }
     if (!process->has_first) { /* born since the first look, or moved into the group */
-        uint64_t age_usec =
-            clock_boottime_usec() - stat.start_ticks * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
-        process->first = age_usec <= elapsed_usec + TICK_USEC
-                             ? (struct process_counters){.has_io = true}
-                             : process->now;
+        uint64_t started_usec =
+            stat.start_ticks * UINT64_C(1000000) / (uint64_t)sysconf(_SC_CLK_TCK);
+        if (clock_boottime_usec() - started_usec > elapsed_usec + TICK_USEC)
+            process->first = process->now;
+        else
+            process->first.has_io = true;
     }
     strcpy(process->name, stat.name);
     process->state = stat.state;

@@ -12,6 +12,7 @@
 #include "common/cleanup.h"
 #include "common/scoreboard.h"
 #include "supervisor/daemon/control_server.h"
+#include "supervisor/daemon/history.h"
 #include "supervisor/daemon/inspect.h"
 #include "supervisor/daemon/journal.h"
 #include "supervisor/daemon/logread.h"
@@ -32,6 +33,7 @@ enum member {
     MEMBER_AFTER = 1 << 4,
     MEMBER_CURSOR = 1 << 5,
     MEMBER_TAIL = 1 << 6,
+    MEMBER_RANGE = 1 << 7,
     MEMBER_TARGET = MEMBER_TENANT | MEMBER_SERVICE, /* both needed; the service is looked up */
 };
 
@@ -43,7 +45,7 @@ static const struct {
     {"tenant", MEMBER_TENANT, JSON_STRING}, {"service", MEMBER_SERVICE, JSON_STRING},
     {"wait_ms", MEMBER_WAIT, JSON_INTEGER}, {"signal", MEMBER_SIGNAL, JSON_STRING},
     {"after", MEMBER_AFTER, JSON_STRING},   {"cursor", MEMBER_CURSOR, JSON_STRING},
-    {"tail", MEMBER_TAIL, JSON_INTEGER},
+    {"tail", MEMBER_TAIL, JSON_INTEGER},    {"range", MEMBER_RANGE, JSON_STRING},
 };
 
 /* A request, checked. */
@@ -314,8 +316,9 @@ static void hide_logs(json_t *events)
     json_t *event;
     size_t i;
 
-    json_array_foreach (events, i, event)
+    json_array_foreach (events, i, event) {
         json_object_del(json_object_get(event, "exit"), "log");
+    }
 }
 
 static void verb_events(const struct request *request)
@@ -378,6 +381,27 @@ static void verb_mails(const struct request *request)
                                                      "total", (json_int_t)total));
 }
 
+static void verb_history(const struct request *request)
+{
+    const char *text = text_of(request, "range");
+    enum history_range range;
+    struct error error = ERROR_INIT;
+
+    if (history_range_parse(text, &range) < 0) {
+        connection_refuse(request->connection, CONTROL_BAD_REQUEST,
+                          "range: \"%.20s\" is none; write 1h, 24h or 30d", text);
+        return;
+    }
+    _cleanup_free_ struct history_series *series = malloc(sizeof(*series));
+    int r = !series ? error_sys(&error, ENOMEM, "history")
+                    : history_read(request->engine, text_of(request, "tenant"),
+                                   text_of(request, "service"), range, series, &error);
+    if (r < 0)
+        refuse_error(request, r, &error);
+    else
+        connection_answer(request->connection, history_to_json(series));
+}
+
 static void ask_why(const struct request *request, enum why_kind kind)
 {
     bool is_whole = connection_role(request->connection) == CONTROL_ROLE_ROOT;
@@ -432,6 +456,7 @@ static const struct {
     {"inspect", CONTROL_ROLE_WEB, MEMBER_TARGET, 0, verb_inspect, true},
     {"logs", CONTROL_ROLE_WEB, MEMBER_TARGET, MEMBER_CURSOR | MEMBER_TAIL | MEMBER_WAIT, verb_logs,
      true},
+    {"history", CONTROL_ROLE_WEB, MEMBER_TARGET | MEMBER_RANGE, 0, verb_history, true},
     {"processes", CONTROL_ROLE_WEB, MEMBER_TARGET, 0, verb_processes, true},
     {"why", CONTROL_ROLE_WEB, MEMBER_TARGET, 0, verb_why, true},
     {"events", CONTROL_ROLE_WEB, 0, MEMBER_TENANT | MEMBER_SERVICE | MEMBER_CURSOR | MEMBER_TAIL,

@@ -225,5 +225,5 @@ void why_helper(const struct why_request *request, int fd)
         look_closer(&view);
         r = send_answer(&view, fd);
     }
-    _exit(r < 0);
+    _exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }

@@ -190,7 +190,8 @@ static void say_cpu(const struct why_view *view, json_t *sentences)
         return;
     if (held_msec >= THROTTLED_MSEC)
         say(sentences,
-            "The limit of %.2f CPUs holds it back: %.0f ms of waiting in each second. Most CPU is used by %s "
+            "The limit of %.2f CPUs holds it back: %.0f ms of waiting in each second. Most CPU is "
+            "used by %s "
             "(pid %d).",
             limit / 100, held_msec, user->name, (int)user->pid);
     else if (sum >= NEAR_LIMIT * limit)

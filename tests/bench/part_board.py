@@ -1,28 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The status page in all its formats, against mod_status of the same httpd with as many slots.
+"""scripts/bench board: the status page in all its formats, against mod_status of the same httpd with as many slots.
 
-Both handlers are asked in turns, so that what disturbs the machine disturbs both: only the ratios mean anything.
+Both handlers are asked in turns, so that what disturbs the machine disturbs both: only the ratios mean anything. The
+board is alive: every second all containers are written anew, as a supervisor's sampler does, so that nothing is kept
+longer than on a real machine.
 """
+import argparse
 import contextlib
 import http.client
+import json
+import signal
 import socket
 import statistics
+import sys
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from load import Side, cpu_usec, family, in_turns, uninterrupted
-from part_status import page
-from private_httpd import Board, Httpd, Workplace
+sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "integration"))
+
+from load import SIGNALS, Broken, Side, cpu_usec, family, in_turns, uninterrupted  # noqa: E402
+from part_status import page  # noqa: E402
+from private_httpd import Board, Httpd, Workplace  # noqa: E402
 
 CLIENTS = 8
 CHILDREN, THREADS = 16, 64  # 1,024 slots of mod_status
 CONTAINERS = 1000
-MORE = 10000
+FEWER, MORE = 2000, 10000
 COST_REQUESTS = 10
+QUERY_LIMIT = 10000
 FORMATS = [("JSON", "format=json"), ("CSV", "format=csv"), ("OpenMetrics", "format=openmetrics")]
-# Of a thread's time in turns with mod_status' own section of ours, which is cheap: it is left in.
+# mod_status' page has our section, which is cheap: it is left in.
 PEERS = [("?auto", "auto", "/server-status?auto"), ("HTML, as it comes", "", "/server-status"),
          (f"HTML, {CONTAINERS:,} rows", f"limit={CONTAINERS}", "/server-status")]
 
@@ -93,6 +102,26 @@ def fill(board, count):
     board.tell(history=0, ring=0, step_msec=1000, points=points, copies=count - 1)
 
 
+class Sampler:
+    """Writes all slots once a second while something is measured."""
+
+    def __init__(self, board, count):
+        self.board, self.count = board, count
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.write)
+
+    def write(self):
+        while not self.over.wait(1):
+            self.board.slot(0, copies=self.count - 1, **figures())
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
 class Bench:
     def __init__(self, httpd, size):
         self.httpd, self.size = httpd, size
@@ -106,12 +135,14 @@ class Bench:
                 "ours_bytes": len(self.httpd.get(paths[0]).body), "theirs_bytes": len(self.httpd.get(paths[1]).body)}
 
     def first_byte_ms(self, query, times=30):
-        """Median time from the request to the first byte of the answer, on a connection that is open."""
+        """From the request to the first byte of the answer, on a connection that is open: the lowest and the median of
+        some. On a busy machine the median tells how long the client waited for a CPU."""
         waits = []
         connection = http.client.HTTPConnection("127.0.0.1", self.httpd.port, timeout=30)
         with contextlib.closing(connection):
             for _ in range(times):
-                connection.connect() if connection.sock is None else None
+                if connection.sock is None:
+                    connection.connect()
                 connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 request = f"GET /container-status?{query} HTTP/1.1\r\nHost: status.test\r\n\r\n".encode()
                 before = time.perf_counter()
@@ -121,7 +152,7 @@ class Bench:
                 reply = http.client.HTTPResponse(connection.sock, method="GET")
                 reply.begin()
                 reply.read()
-        return statistics.median(waits)
+        return {"lowest": min(waits), "median": statistics.median(waits)}
 
     def memory(self, query):
         """How much the children grew over so many requests, and while one waits for its client."""
@@ -163,6 +194,25 @@ def anonymous_bytes(pids):
     return total
 
 
+def measure(bench, board):
+    fill(board, CONTAINERS)
+    html = f"limit={CONTAINERS}"
+    queries = ["auto", "", html] + [query for _, query in FORMATS]
+    with Sampler(board, CONTAINERS):
+        peers = [bench.row(*peer) for peer in PEERS]
+        formats = [bench.row(f"{name} against HTML, {CONTAINERS:,} rows", query, f"/container-status?{html}")
+                   for name, query in FORMATS]
+        first = {query: bench.first_byte_ms(query) for query in queries}
+        memory = {query: bench.memory(query) for query in queries}
+    scaled = [f"limit={QUERY_LIMIT}", "auto&limit=10000"] + [query for _, query in FORMATS]
+    fill(board, FEWER)  # answers that are too large to be kept
+    few = [bench.cost_usec(query) for query in scaled]
+    fill(board, MORE)
+    many = [bench.cost_usec(query) for query in scaled]
+    return {"peers": peers, "formats": formats, "first_byte_ms": first, "memory": memory,
+            "cpu_usec": {query: {FEWER: few[i], MORE: many[i]} for i, query in enumerate(scaled)}}
+
+
 def run(size):
     place = Workplace()
     started = []
@@ -171,24 +221,58 @@ def run(size):
         started.append(board)
         httpd = WideHttpd(place, page("container-status", "ContainerStatus On") + page("server-status"))
         started.append(httpd)
-        fill(board, CONTAINERS)
         httpd.start()
         time.sleep(2)  # all children
-        bench = Bench(httpd, size)
-        html = f"limit={CONTAINERS}"
-        rows = [bench.row(*peer) for peer in PEERS]
-        ours = [bench.row(f"{name} against HTML", query, f"/container-status?{html}") for name, query in FORMATS]
-        queries = ["auto", html] + [query for _, query in FORMATS]
-        first = {query or "html": bench.first_byte_ms(query) for query in queries}
-        memory = {query: bench.memory(query) for query in queries}
-        few = {query: bench.cost_usec(f"{query}&state=R") for query in queries}
-        fill(board, MORE)
-        queries[1] = html.replace(str(CONTAINERS), str(MORE))
-        many = dict(zip(few, (bench.cost_usec(f"{query}&state=R") for query in queries)))
-        return {"peers": rows, "formats": ours, "first_byte_ms": first, "memory": memory,
-                "cpu_usec": {query: {"few": few[query], "many": many[query]} for query in few}}
+        return measure(Bench(httpd, size), board)
     finally:
         with uninterrupted():
             for thing in reversed(started):
                 thing.stop()
             place.remove()
+
+
+def pairs(title, ours, theirs, rows):
+    print(f"\n{title}\n  {'requests/s, medians':<36}{ours:>14}{theirs:>14}{'ratio':>8}   (lowest - highest)")
+    for row in rows:
+        mine, peer = row["ours"], row["theirs"]
+        cost, peer_cost = mine["cpu_usec_per_request"]["httpd"], peer["cpu_usec_per_request"]["httpd"]
+        print(f"  {row['name']:<36}{mine['requests_per_second']:>14,.0f}{peer['requests_per_second']:>14,.0f}"
+              f"{row['ratio']:>8.2f}   ({row['ratio_min']:.2f} - {row['ratio_max']:.2f})"
+              f"   {row['ours_bytes']:,} and {row['theirs_bytes']:,} bytes")
+        print(f"  {'  CPU of httpd, us a request':<36}{cost:>14,.0f}{peer_cost:>14,.0f}{peer_cost / cost:>8.2f}")
+
+
+def show(parts):
+    pairs(f"{CONTAINERS:,} containers, all figures known, against mod_status with {CHILDREN * THREADS:,} slots",
+          "mod_container", "mod_status", parts["peers"])
+    pairs("Formats", "the format", "HTML", parts["formats"])
+    print("\nFirst byte on an open connection, lowest and median, ms; memory of all children after that many requests more")
+    for query, wait in parts["first_byte_ms"].items():
+        grown = parts["memory"][query]
+        print(f"  ?{query:<34}{wait['lowest']:>8.2f}{wait['median']:>8.2f}{grown['growth_bytes'] // 1024:>12,} KiB for {grown['requests']} requests")
+    print(f"\nCPU of httpd for one answer about {FEWER:,} and {MORE:,} containers, us")
+    for query, cost in parts["cpu_usec"].items():
+        print(f"  ?{query:<34}{cost[FEWER]:>10,.0f}{cost[MORE]:>12,.0f}{cost[MORE] / cost[FEWER]:>8.1f} times")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/bench board", description="Measures the status page beside mod_status "
+                                     "of the same httpd. No number makes it fail.")
+    parser.add_argument("--quick", action="store_true", help="less exact")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with all samples")
+    options = parser.parse_args()
+    for number in SIGNALS:
+        signal.signal(number, lambda got, _: sys.exit(128 + got))
+    try:
+        parts = run(QUICK if options.quick else FULL)
+    except Broken as broken:
+        sys.exit(f"bench: {broken}")
+    if options.json:
+        json.dump(parts, sys.stdout, indent=2)
+        print()
+    else:
+        show(parts)
+
+
+if __name__ == "__main__":
+    main()

@@ -60,7 +60,7 @@ def run(size):
         fill(board, FEW)
         rows = [row(ours, peer, FEW, "auto", size.status_rounds)]
         fill(board, MANY)
-        rows += [row(ours, peer, MANY, query, size.status_rounds) for query in ("auto", "auto&notable")]
+        rows += [row(ours, peer, MANY, query, size.status_rounds) for query in ("auto", "auto&limit=10000")]
         return rows
     finally:
         with uninterrupted():

@@ -66,6 +66,7 @@ class Info(c.Structure):
         ("engine_started_realtime_usec", c.c_uint64),
         ("engine_started_boottime_usec", c.c_uint64),
         ("heartbeat_boottime_usec", c.c_uint64),
+        ("changes", c.c_uint64),
         ("sample_interval_usec", c.c_uint64),
         ("memory_total_bytes", c.c_uint64),
         ("retired", c.c_bool),

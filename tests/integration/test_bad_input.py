@@ -113,7 +113,7 @@ def test_a_message_that_is_no_utf8(stack):
     httpd = stack.serve()
     shown = httpd.get("/container-status?format=json").json["containers"][0]["message"]
     assert shown.startswith("mount /var/www")
-    for query in ("", "?auto"):
+    for query in ("", "?auto&limit=10"):
         httpd.get("/container-status" + query).body.decode("utf-8")
 
 

@@ -243,6 +243,7 @@ def gallery():
     place.remove()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["", "/tenant1", "/tenant1/service1", "/tenant0/service0?why"])
 @pytest.mark.skipif(not AXE, reason=WHY_NO_AXE or "-")
 def test_axe_finds_nothing_serious(gallery, path):

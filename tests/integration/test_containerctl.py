@@ -18,7 +18,7 @@ from fake_supervisor import FakeSupervisor, refusal
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve() / "containerctl"
-VERBS = "ps status top inspect events processes why start stop restart pause resume kill logs apply version".split()
+VERBS = "ps status top inspect events processes history why start stop restart pause resume kill logs apply version".split()
 ESC = "\x1b"
 
 

@@ -450,7 +450,7 @@ services:
     events = [json.loads(entry) for entry in journal]
     assert [event for event in events if event["event"].startswith("restart asked by") and event["actor"]["uid"] == 0]
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", stack.log()), stack.log()
-    for entry in stack.log().splitlines():
+    for entry in stack.log().strip("\n").split("\n"):
         assert re.match(r"\d{4}-\d\d-\d\dT[0-9:.]+Z \w+: ", entry), entry
     for verb in ("inspect", "events", "processes", "why", "logs"):
         assert shown_by(stack.path, verb, "alpha/web"), verb

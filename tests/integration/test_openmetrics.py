@@ -80,9 +80,9 @@ def test_families_are_whole_and_their_names_right(httpd, board):
         keys = [(sample, labels) for sample, labels, _ in family["samples"]]
         assert len(keys) == len(set(keys)), name
     assert one(found, "container_supervisor_up") == 1
-    assert one(found, "container_state", 'tenant="alpha",service="web",replica="1",state="running"') == 1
+    assert one(found, "container_state", 'tenant="alpha",service="web",replica="1",state="working"') == 1
     assert one(found, "container_state", 'state="sleeping"') == 1
-    assert one(found, "containers", 'state="running"') == 1
+    assert one(found, "containers", 'state="working"') == 1
     assert one(found, "container", 'image="php:8.2"') == 1
     assert one(found, "container_device_bytes", 'device="253:1",direction="read"') == 11
     assert one(found, "container_pressure_seconds", 'resource="io",share="full"') == 0

@@ -46,7 +46,7 @@ def test_every_figure_of_this_kernel_is_there(quick, reader):
     quick.start()
     slot = reader().wait(lambda s: s.detail_boottime_usec and has(s, "net"), "a sample")
     assert has(slot, *USUAL), [name for name in USUAL if not has(slot, name)]
-    assert not slot.has & boards.HAS["exit"] and not slot.has & boards.HAS["traffic"]
+    assert not slot.has & boards.HAS["exit"] and not slot.has & boards.HAS["latency"]
     assert slot.memory_peak_bytes >= slot.memory_bytes > 0 and slot.memory_limit_bytes == 512 << 20
     assert slot.tasks == 1 and slot.tasks_limit == 256 and slot.oom_kills == 0 and slot.faults == 0
     assert slot.cpu_limit_milli == 1000

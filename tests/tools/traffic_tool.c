@@ -4,15 +4,21 @@
  *
  *     traffic_tool create PATH SERVICES GID     makes the file; prints "made" or "kept"
  *     traffic_tool show PATH TENANT SERVICE     what is known of a service, as JSON
+ *     traffic_tool cost PATH THREADS            processor time of counting one request, in each of
+ *                                               some threads that count for the same service
  */
 #include <jansson.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/cleanup.h"
 #include "common/traffic.h"
 
 #define REQUESTS_MAX 256
+#define COST_ROUNDS  1000000
+#define THREADS_MAX  16
 
 static json_t *requests_json(const struct traffic_request *requests, size_t count)
 {
@@ -81,12 +87,67 @@ static int create(const char *path, unsigned services, unsigned gid)
     return r < 0;
 }
 
+/* ---- cost ---- */
+
+static struct traffic_writer *writer;
+
+static double thread_seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void *count_requests(void *unused)
+{
+    static const char uri[] = "/wp-content/themes/theme/style.css";
+    static volatile uint32_t hint;
+    const struct traffic_begin begin = {
+        .tenant = "alpha",
+        .service = "web",
+        .hint = &hint,
+        .method = "GET",
+        .uri = uri,
+        .uri_length = sizeof(uri) - 1,
+        .client = "\x7f\0\0\1",
+        .client_length = 4,
+        .protocol = 1001,
+    };
+    double before = thread_seconds();
+
+    for (int i = 0; i < COST_ROUNDS; i++) {
+        struct traffic_ticket ticket = {0};
+        traffic_start(writer, &begin, &ticket);
+        traffic_finish(&ticket, &(struct traffic_end){.status = 200, .bytes_out = 1000});
+    }
+    printf("%.0f ns\n", (thread_seconds() - before) / COST_ROUNDS * 1e9);
+    return unused;
+}
+
+static int cost(const char *path, int threads)
+{
+    pthread_t running[THREADS_MAX];
+
+    if (threads < 1 || threads > THREADS_MAX || !(writer = traffic_writer_new(path)))
+        return 1;
+    for (int i = 0; i < threads; i++)
+        pthread_create(&running[i], NULL, count_requests, NULL);
+    for (int i = 0; i < threads; i++)
+        pthread_join(running[i], NULL);
+    traffic_writer_free(writer);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 5 && strcmp(argv[1], "create") == 0)
         return create(argv[2], (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]));
     if (argc == 5 && strcmp(argv[1], "show") == 0)
         return show(argv[2], argv[3], argv[4]);
-    fprintf(stderr, "usage: traffic_tool create PATH SERVICES GID | show PATH TENANT SERVICE\n");
+    if (argc == 4 && strcmp(argv[1], "cost") == 0)
+        return cost(argv[2], atoi(argv[3]));
+    fprintf(stderr, "usage: traffic_tool create PATH SERVICES GID | show PATH TENANT SERVICE | "
+                    "cost PATH THREADS\n");
     return 2;
 }

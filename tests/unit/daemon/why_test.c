@@ -180,12 +180,9 @@ static void test_names_of_sessions_are_keys(void **state)
     static const struct {
         const char *path, *shown;
     } rows[] = {
-        {"/tmp/sess_k2j5vq8", "/tmp/sess_..."},
-        {"/sess_k (deleted)", "/sess_..."},
-        {"/tmp/sess_", "/tmp/sess_..."},
-        {"/tmp/sess_dir/big.tmp", "/tmp/sess_dir/big.tmp"},
-        {"/tmp/possess_k", "/tmp/possess_k"},
-        {"/tmp/session", "/tmp/session"},
+        {"/tmp/sess_k2j5vq8", "/tmp/sess_..."}, {"/sess_k (deleted)", "/sess_..."},
+        {"/tmp/sess_", "/tmp/sess_..."},        {"/tmp/sess_dir/big.tmp", "/tmp/sess_dir/big.tmp"},
+        {"/tmp/possess_k", "/tmp/possess_k"},   {"/tmp/session", "/tmp/session"},
     };
 
     (void)state;

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "mod_container/select.h"
+#include "mod_container/summary.h"
 
 struct stage {
     char directory[64];
@@ -189,6 +189,54 @@ static void test_counts_and_scope(void **state)
     selection_free(&selection);
 }
 
+static const struct figure *sum_of(const struct summary *summary, const char *key)
+{
+    return &summary->sums[column_figure_find(key) - column_figures];
+}
+
+/* The same summary for all until something is written; who still reads the old one keeps it. */
+static void test_a_summary_holds_until_the_board_changes(void **state)
+{
+    struct stage *stage = *state;
+    struct summary_cache *cache = summary_cache_new();
+    struct selector selector = {.reader = stage->reader};
+    struct scoreboard_info info;
+
+    put_four(stage);
+    scoreboard_info(stage->reader, &info);
+    selector.slots_used = info.slots_used;
+    const struct summary *first = summary_take(cache, &selector, &info);
+    assert_string_equal(first->selection.letters, "RR.XL");
+    assert_int_equal(sum_of(first, "memory_bytes")->count, 61);
+    assert_int_equal(sum_of(first, "cpu_percent")->count, 62);
+    assert_int_equal(sum_of(first, "tasks")->kind, FIGURE_ABSENT);
+    assert_int_equal(sum_of(first, "latency_p50_seconds")->kind, FIGURE_ABSENT);
+    assert_ptr_equal(summary_take(cache, &selector, &info), first);
+    summary_release(cache, first);
+
+    put(stage, 0, CONTAINER_FAILED, "alpha", 5, 1000);
+    scoreboard_info(stage->reader, &info);
+    const struct summary *second = summary_take(cache, &selector, &info);
+    assert_string_equal(second->selection.letters, "XR.XL");
+    assert_int_equal(sum_of(second, "memory_bytes")->count, 1031);
+    assert_string_equal(first->selection.letters, "RR.XL");
+    summary_release(cache, first);
+    summary_release(cache, second);
+
+    /* With a scope it is made for one, and is nobody else's. */
+    selector.allows = is_alpha;
+    selector.context = "alpha";
+    const struct summary *scoped = summary_take(cache, &selector, &info);
+    assert_string_equal(scoped->selection.letters, "XL");
+    assert_int_equal(sum_of(scoped, "memory_bytes")->count, 1031);
+    summary_release(cache, scoped);
+    selector.allows = NULL;
+    const struct summary *whole = summary_take(cache, &selector, &info);
+    assert_string_equal(whole->selection.letters, "XR.XL");
+    summary_release(cache, whole);
+    summary_cache_free(cache);
+}
+
 static void test_nothing_is_known(void **state)
 {
     struct selector selector = {0};
@@ -228,6 +276,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_filters_and_pages, setup, teardown),
         cmocka_unit_test(test_a_fault_of_late_comes_before_the_well),
         cmocka_unit_test_setup_teardown(test_counts_and_scope, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_summary_holds_until_the_board_changes, setup,
+                                        teardown),
         cmocka_unit_test(test_nothing_is_known),
         cmocka_unit_test_setup_teardown(test_a_full_board, setup, teardown),
     };
