@@ -17,6 +17,7 @@ sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "integration"))
 import world  # noqa: E402
 from board_reader import BoardReader, load_reader  # noqa: E402
 from load import SIGNALS, Broken, uninterrupted  # noqa: E402
+from private_httpd import wait_until  # noqa: E402
 from stack import Stack  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
@@ -100,6 +101,9 @@ def running_stack(slots):
         yield stack
     finally:
         with uninterrupted():
+            if stack.process and stack.process.poll() is None:
+                stack.process.terminate()
+                stack.process.wait(600)  # a thousand containers end one after the other
             stack.close()
 
 
@@ -108,7 +112,8 @@ def one(library, name, program, running, asleep, seconds):
         image = build_image(stack.path)
         declare(stack, "run", running, image, program)
         declare(stack, "none", asleep, stack.path / "no-such-image", program)
-        stack.start()
+        stack.launch()
+        wait_until(stack.answers, "the supervisor to have started all", 60 + (running + asleep) / 4)
         declared = wait_running(stack, running, 60 + (running + asleep) / 10)
         return measure(stack, library, name, running, declared, seconds)
 
