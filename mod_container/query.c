@@ -200,7 +200,8 @@ static int take_field(struct status_query *query, const struct form_field *field
         if (keys[i].has_value && !field->value)
             return error_set(error, EINVAL, "\"%s\" needs a value: write %s=VALUE", keys[i].key,
                              keys[i].key);
-        if (!keys[i].has_value && field->value)
+        /* "auto=" is what forms and scripts of browsers make of "auto". */
+        if (!keys[i].has_value && field->value && *field->value)
             return error_set(error, EINVAL, "\"%s\" takes no value", keys[i].key);
         int r = keys[i].take(query, field->value, error);
         query->has_selection |= keys[i].is_selection;

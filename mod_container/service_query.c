@@ -83,9 +83,11 @@ static int take_field(struct service_query *query, const struct form_field *fiel
     for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
         if (strcmp(keys[i].key, field->key) != 0)
             continue;
-        if (keys[i].has_value != (field->value != NULL))
-            return error_set(error, EINVAL, "\"%s\" %s", keys[i].key,
-                             keys[i].has_value ? "needs a value" : "takes no value");
+        if (keys[i].has_value && !field->value)
+            return error_set(error, EINVAL, "\"%s\" needs a value", keys[i].key);
+        /* "why=" is what forms and scripts of browsers make of "why". */
+        if (!keys[i].has_value && field->value && *field->value)
+            return error_set(error, EINVAL, "\"%s\" takes no value", keys[i].key);
         return keys[i].take(query, field->value, error);
     }
     return error_set(error, EINVAL,

@@ -176,22 +176,23 @@ static uint64_t mix(uint64_t hash, const void *data, size_t size)
 }
 
 /* All that an answer depends on but for the clocks in it; NULL unless the board is live: then the
-   age is the news. */
-static const char *answer_key(request_rec *r, const struct board_view *board)
+   age is the news. A result of an action is for one visitor, and shown once. */
+static const char *answer_key(request_rec *r, const struct board_view *board,
+                              const struct status_query *query)
 {
     const struct scoreboard_info *info = &board->info;
     const struct location_config *config = config_of_request(r);
 
-    if (board->condition != BOARD_LIVE)
+    if (board->condition != BOARD_LIVE || query->flash[0])
         return NULL;
     return apr_psprintf(r->pool,
                         "%s %" APR_UINT64_T_HEX_FMT " %" APR_UINT64_T_HEX_FMT
-                        " %" APR_UINT64_T_HEX_FMT " %pp %d %d\n%s\n%s\n%s\n%s\n%s\n%s",
+                        " %" APR_UINT64_T_HEX_FMT " %pp %d %d\n%s\n%s\n%s\n%s\n%s\n%s\n%s",
                         info->boot_id, info->engine_started_boottime_usec, info->changes,
                         (uint64_t)ap_get_scoreboard_global()->restart_time, config->status_scope,
-                        config->admin_on, config->status_logs, r->uri, r->args ? r->args : "",
-                        r->user ? r->user : "", r->hostname ? r->hostname : "",
-                        ap_get_server_name(r), r->content_type);
+                        config->admin_on, config->status_logs, config->base ? config->base : "",
+                        r->uri, r->args ? r->args : "", r->user ? r->user : "",
+                        r->hostname ? r->hostname : "", ap_get_server_name(r), r->content_type);
 }
 
 /* Weak, for clocks and ages in the answer go on; another for each sample, also of one that brought
@@ -279,7 +280,7 @@ static int show_board(request_rec *r, const struct board_view *board,
     int status;
 
     set_headers(r, query);
-    key = answer_key(r, board);
+    key = answer_key(r, board, query);
     if (key)
         set_etag(r, key, board->info.heartbeat_boottime_usec);
     status = ap_meets_conditions(r);

@@ -339,11 +339,11 @@ static void verb_events(const struct request *request)
         connection_refuse(request->connection, CONTROL_BAD_REQUEST, "tail: must not be negative");
         return;
     }
-    if ((query.tenant && !name_is_valid(query.tenant)) ||
-        (query.service && (!query.tenant || !name_is_valid(query.service)))) {
+    bool is_tenant_bad = query.tenant && !name_is_valid(query.tenant);
+    if (is_tenant_bad || (query.service && (!query.tenant || !name_is_valid(query.service)))) {
         connection_refuse(request->connection, CONTROL_BAD_REQUEST,
-                          "%s: is not a name, or has no tenant before it",
-                          query.service ? "service" : "tenant");
+                          is_tenant_bad ? "tenant: is not a name"
+                                        : "service: is not a name, or has no tenant before it");
         return;
     }
     int r = journal_read(request->engine->data_fd, &query, &events, next, &has_more, &error);

@@ -21,6 +21,9 @@
 #define FILES_OF_PROCESS_MAX 64
 #define FILES_TOLD_MAX       10
 
+/* How PHP names the file of a session (session.save_handler = files); the key is behind it. */
+#define SESSION_PREFIX "sess_"
+
 static int compare_written(const void *a, const void *b)
 {
     const struct process *left = a, *right = b;
@@ -181,6 +184,18 @@ void file_list_sizes(struct file_list *list)
         list->files[kept++] = *file;
     }
     list->count = kept;
+}
+
+void file_list_hide_keys(struct file_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        char *name = strrchr(list->files[i].path, '/');
+        if (name && strncmp(name + 1, SESSION_PREFIX, strlen(SESSION_PREFIX)) == 0)
+            snprintf(name + 1 + strlen(SESSION_PREFIX),
+                     sizeof(list->files[i].path) -
+                         (size_t)(name + 1 - list->files[i].path + strlen(SESSION_PREFIX)),
+                     "...");
+    }
 }
 
 json_t *file_list_to_json(const struct file_list *list, uint64_t elapsed_usec)

@@ -99,6 +99,8 @@ static void look(struct why_view *view)
         disk_list_read(&view->devices.now);
         view->devices.elapsed_usec = view->elapsed_usec;
         file_list_now(&view->files, &view->processes);
+        if (!view->request->is_whole)
+            file_list_hide_keys(&view->files);
         device_list_add_group(&view->devices, &view->stats);
     }
 }

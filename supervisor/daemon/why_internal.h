@@ -94,6 +94,8 @@ void file_list_now(struct file_list *list, struct process_list *processes);
 /* Sizes and devices: a file system that does not answer can make this wait. */
 void file_list_sizes(struct file_list *list);
 /* The bytes that were written into it between the looks, as its position tells. */
+/* For those who may not see secrets: with the name of a PHP session's file one can enter it. */
+void file_list_hide_keys(struct file_list *list);
 uint64_t open_file_written(const struct open_file *file);
 json_t *file_list_to_json(const struct file_list *list, uint64_t elapsed_usec);
 

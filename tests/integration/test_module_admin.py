@@ -467,6 +467,18 @@ def test_a_result_cannot_be_made_up(serve, control, board):
         assert page.status == 200 and 'id="flash"' not in page.text, forged
 
 
+def test_a_result_is_for_one_visitor(serve, control, board):
+    """Neither a kept answer nor a tag hands the result of one on to another, or his lack of one back."""
+    board.tell(freeze=True)
+    httpd = serve("RemoteIPHeader X-Real\n" + LOCATION, modules=PROXY + ["remoteip"])
+    fields = {**forms(httpd.get(TARGET).text)["stop"], "back": "board"}
+    mine = post_form(httpd, fields).headers["Location"]
+    for _ in range(20):
+        assert 'id="flash"' not in httpd.get(mine, headers={"X-Real": "192.0.2.1"}).text
+        page = httpd.get(mine)
+        assert 'id="flash"' in page.text and "ETag" not in page.headers
+
+
 def test_tokens_are_for_one_person_action_and_target(serve, control, board):
     httpd = serve("RemoteIPHeader X-Real\n" + LOCATION, modules=PROXY + ["remoteip"])
     fields = forms(httpd.get(TARGET).text)["stop"]

@@ -175,6 +175,26 @@ static void test_what_was_written_is_the_way_of_the_position(void **state)
     assert_int_equal(open_file_written(&file), 0);
 }
 
+static void test_names_of_sessions_are_keys(void **state)
+{
+    static const struct {
+        const char *path, *shown;
+    } rows[] = {
+        {"/tmp/sess_k2j5vq8", "/tmp/sess_..."}, {"/sess_k (deleted)", "/sess_..."},
+        {"/tmp/sess_", "/tmp/sess_..."},        {"/tmp/sess_dir/big.tmp", "/tmp/sess_dir/big.tmp"},
+        {"/tmp/possess_k", "/tmp/possess_k"},   {"/tmp/session", "/tmp/session"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct open_file file = {.pid = 1};
+        struct file_list list = {.files = &file, .count = 1};
+        strcpy(file.path, rows[i].path);
+        file_list_hide_keys(&list);
+        assert_string_equal(file.path, rows[i].shown);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +207,7 @@ int main(void)
         cmocka_unit_test_setup(test_pressure_is_told, setup),
         cmocka_unit_test_setup(test_processes_that_are_gone_are_not_told, setup),
         cmocka_unit_test(test_what_was_written_is_the_way_of_the_position),
+        cmocka_unit_test(test_names_of_sessions_are_keys),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

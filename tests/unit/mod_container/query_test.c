@@ -35,6 +35,9 @@ static void test_all_keys_together(void **state)
     assert_true(query.is_without_table);
     assert_int_equal(status_query_parse("format=json", &query, NULL), 0);
     assert_int_equal(query.format, STATUS_JSON);
+    /* So writes a browser's script that changes another part of the query. */
+    assert_int_equal(status_query_parse("auto=&notable=", &query, NULL), 0);
+    assert_true(query.format == STATUS_AUTO && query.is_without_table);
     assert_int_equal(status_query_parse("%61uto", &query, NULL), 0);
     assert_int_equal(query.format, STATUS_AUTO);
 }

@@ -35,14 +35,14 @@ struct group {
 static void open_group(struct group *group, const char *version, const char *const *hierarchies,
                        bool is_v2_last)
 {
-    char source[PATH_MAX], command[2 * PATH_MAX];
+    _cleanup_free_ char *command = NULL;
 
     memset(group, 0, sizeof(*group));
     strcpy(group->place, "/tmp/figures.XXXXXX");
     assert_non_null(mkdtemp(group->place));
-    snprintf(source, sizeof(source), "%.*s/figures/%s", (int)(strrchr(__FILE__, '/') - __FILE__),
-             __FILE__, version);
-    snprintf(command, sizeof(command), "cp -r %s/. %s/", source, group->place);
+    assert_true(asprintf(&command, "cp -r %.*s/figures/%s/. %s/",
+                         (int)(strrchr(__FILE__, '/') - __FILE__), __FILE__, version,
+                         group->place) > 0);
     assert_int_equal(system(command), 0);
     group->driver.top = open(group->place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(group->driver.top >= 0);
