@@ -45,7 +45,10 @@ _containerctl() {
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
-    -o | --output) words="table wide json auto csv openmetrics" ;;
+    -o | --output)
+        words="table wide json"
+        [[ $verb != status ]] || words+=" auto csv openmetrics"
+        ;;
     -s | --signal) words="HUP INT QUIT KILL USR1 USR2 TERM CONT STOP" ;;
     --stream) words="stdout stderr" ;;
     --tail) words="all 10 100 1000" ;;
