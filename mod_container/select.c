@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Thousandths of a percent of CPU that count as the same: idle rows shall not change places. */
+#define CPU_STEP 500
+
 static bool is_visible(const struct selector *selector, const struct container_slot *slot)
 {
     return !selector->allows || selector->allows(selector->context, slot->tenant);
@@ -93,7 +96,7 @@ static void row_key(const struct selector *selector, const struct container_slot
         break;
     case ORDER_FAULTS:
         key[0] = UINT64_MAX - select_fault_rank(&selector->moment, slot);
-        key[1] = UINT64_MAX - (slot->has & SLOT_HAS_CPU ? slot->cpu_percent_milli : 0);
+        key[1] = UINT64_MAX - (slot->has & SLOT_HAS_CPU ? slot->cpu_percent_milli / CPU_STEP : 0);
         if (selector->query->is_descending) {
             key[0] = ~key[0];
             key[1] = ~key[1];

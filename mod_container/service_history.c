@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The page of a service: what happened to it, what it wrote, what it was made from. */
+#include <string.h>
+
+#include <apr_strings.h>
+
 #include "common/cleanup.h"
 #include "common/control.h"
 #include "mod_container/json_table.h"
+#include "mod_container/scope.h"
 #include "mod_container/service_page.h"
 
 #define EVENTS_SHOWN 25
@@ -69,6 +74,35 @@ static void write_victim(struct out *out, const json_t *victim)
     out_text(out, "</div>");
 }
 
+/*
+ * What happened, and who asked for it. A Location that is limited to some tenants is their own
+ * view: it does not tell them the operator's name and address, which the text ends with, too.
+ */
+static void write_what(struct service_page *service, const json_t *event)
+{
+    const char *text = json_text_of(event, "event");
+    const char *asked = strstr(text, " asked by ");
+
+    if (asked && status_scope_is_limited(service->page.overview->config))
+        text = apr_pstrmemdup(service->page.r->pool, text, (apr_size_t)(asked - text));
+    out_html(&service->page.out, text);
+}
+
+static void write_who(struct service_page *service, const json_t *event)
+{
+    const json_t *actor = json_object_get(event, "actor");
+    const char *user = service->page.r->user;
+
+    if (!json_is_object(actor))
+        return;
+    if (!status_scope_is_limited(service->page.overview->config))
+        write_actor(&service->page.out, actor);
+    else if (user && strcmp(json_text_of(actor, "user"), user) == 0)
+        out_html(&service->page.out, user);
+    else
+        out_text(&service->page.out, "an operator");
+}
+
 static void write_event(struct service_page *service, const json_t *event)
 {
     const json_t *exit = json_object_get(event, "exit");
@@ -80,13 +114,13 @@ static void write_event(struct service_page *service, const json_t *event)
     out_text(out, "</td><td data-l=\"What\" class=\"wrap\">");
     if (is_warning)
         out_text(out, "<b class=\"pill slow\">warning</b> ");
-    out_html(out, json_text_of(event, "event"));
+    write_what(service, event);
     write_victim(out, json_object_get(exit, "oom_victim"));
     if (service->page.overview->config->status_logs == 1 &&
         json_array_size(json_object_get(exit, "log")) > 0)
         write_lines(out, json_object_get(exit, "log"));
     out_text(out, "</td><td data-l=\"Asked by\">");
-    write_actor(out, json_object_get(event, "actor"));
+    write_who(service, event);
     out_text(out, "</td></tr>\n");
 }
 

@@ -289,6 +289,21 @@ static int show_board(request_rec *r, const struct board_view *board,
     return key ? render_or_send(r, board, query, key) : render(r, board, query);
 }
 
+/* A board that cannot be read does not say that somebody is not on it. */
+static bool is_unknown(const struct board_view *board, const char *tenant)
+{
+    const struct seqlock_part head = SLOT_PART_HEAD;
+    struct container_slot slot = {0};
+
+    if (!board->reader)
+        return false;
+    for (uint32_t i = 0; i < board->info.slots_used; i++)
+        if (scoreboard_slot_read_parts(board->reader, i, &head, 1, &slot) < 0 ||
+            (slot.state != CONTAINER_OPEN && strcmp(slot.tenant, tenant) == 0))
+            return false;
+    return true;
+}
+
 /* tenant: of LOCATION/TENANT, or NULL. */
 static int show(request_rec *r, const char *tenant)
 {
@@ -300,6 +315,8 @@ static int show(request_rec *r, const char *tenant)
     board_acquire(module_board(), &board);
     if (status_query_parse(r->args, &query, &error) < 0)
         return reply_text(r, HTTP_BAD_REQUEST, error.message);
+    if (tenant && is_unknown(&board, tenant))
+        return HTTP_NOT_FOUND;
     if (tenant && query.tenant[0])
         return reply_text(r, HTTP_BAD_REQUEST, "\"tenant\" is said by the address already");
     if (tenant) {

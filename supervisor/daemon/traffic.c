@@ -123,7 +123,9 @@ static uint64_t rate(uint64_t now, uint64_t before, uint64_t elapsed_usec, uint6
 {
     if (elapsed_usec == 0 || now < before)
         return 0;
-    return (uint64_t)((double)(now - before) * (double)unit * 1e6 / (double)elapsed_usec);
+    double value = (double)(now - before) * (double)unit * 1e6 / (double)elapsed_usec;
+    /* Whoever can write the board can write any difference: what no integer holds is cut. */
+    return value < (double)INT64_MAX ? (uint64_t)value : INT64_MAX;
 }
 
 static uint32_t at_most_u32(uint64_t value)

@@ -358,6 +358,29 @@ def answers():
     }
 
 
+def test_a_tenant_is_not_told_who_the_operator_is(serve, board, supervisor):
+    board.slot(0, **full())
+    supervisor.answers["events"] = {"version": 1, "ok": True, "events": [
+        {"time": "2026-11-22T05:10:03.123456Z", "event": "stop asked by user=ada ip=192.0.2.7", "level": "info",
+         "actor": {"user": "ada", "ip": "192.0.2.7"}, "exit": None}]}
+    for rules, told in (("", "stop asked by user=ada ip=192.0.2.7ada, 192.0.2.7"),
+                        ("ContainerStatusScope blog", "stopan operator")):
+        httpd = serve(rules)
+        root = page.read(httpd.get("/container-status/blog/web"))
+        events = next(section for section in root.all("section") if section.attributes.get("data-key") == "events")
+        assert [row.text for row in events.all("tr")][1].endswith(told), rules
+        httpd.stop()
+
+
+def test_a_tenant_that_is_not_there_is_404(serve, board):
+    board.slot(0, **full())
+    httpd = serve()
+    assert httpd.get("/container-status/blog").status == 200
+    for path in ("nope", "nope/web", "blog/nope"):
+        assert httpd.get(f"/container-status/{path}").status == 404, path
+    assert httpd.get("/container-status/nope?format=json").status == 404
+
+
 def test_page_of_a_service(serve, board, supervisor):
     board.slot(0, **full())
     supervisor.answers.update(answers())

@@ -65,10 +65,10 @@ static void put(struct stage *stage, uint32_t index, enum container_state state,
 /* Three tenants, an open slot between, one with unknown memory. */
 static void put_four(struct stage *stage)
 {
-    put(stage, 0, CONTAINER_RUNNING, "alpha", 5, 30);
-    put(stage, 1, CONTAINER_RUNNING, "beta", 50, UINT64_MAX);
+    put(stage, 0, CONTAINER_RUNNING, "alpha", 5000, 30);
+    put(stage, 1, CONTAINER_RUNNING, "beta", 50000, UINT64_MAX);
     put(stage, 3, CONTAINER_FAILED, "gamma", 0, 0);
-    put(stage, 4, CONTAINER_LIMITED, "alpha", 7, 31);
+    put(stage, 4, CONTAINER_LIMITED, "alpha", 7000, 31);
 }
 
 static void choose(struct stage *stage, const char *text, struct selector *selector,
@@ -117,6 +117,18 @@ static void test_orders(void **state)
     assert_rows(stage, "sort=tenant", "0 4 1 3");
     assert_rows(stage, "sort=tenant,desc", "3 1 0 4");
     assert_rows(stage, "sort=message", "0 1 3 4");
+}
+
+static void test_idle_rows_keep_their_places(void **state)
+{
+    struct stage *stage = *state;
+
+    put(stage, 0, CONTAINER_RUNNING, "alpha", 10, 1);
+    put(stage, 1, CONTAINER_RUNNING, "beta", 400, 1);
+    put(stage, 2, CONTAINER_RUNNING, "gamma", 700, 1);
+    assert_rows(stage, "", "2 0 1");
+    put(stage, 0, CONTAINER_RUNNING, "alpha", 450, 1);
+    assert_rows(stage, "", "2 0 1");
 }
 
 static void test_filters_and_pages(void **state)
@@ -208,7 +220,7 @@ static void test_a_summary_holds_until_the_board_changes(void **state)
     const struct summary *first = summary_take(cache, &selector, &info);
     assert_string_equal(first->selection.letters, "RR.XL");
     assert_int_equal(sum_of(first, "memory_bytes")->count, 61);
-    assert_int_equal(sum_of(first, "cpu_percent")->count, 62);
+    assert_int_equal(sum_of(first, "cpu_percent")->count, 62000);
     assert_int_equal(sum_of(first, "tasks")->kind, FIGURE_ABSENT);
     assert_int_equal(sum_of(first, "latency_p50_seconds")->kind, FIGURE_ABSENT);
     assert_ptr_equal(summary_take(cache, &selector, &info), first);
@@ -273,6 +285,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_orders, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_idle_rows_keep_their_places, setup, teardown),
         cmocka_unit_test_setup_teardown(test_filters_and_pages, setup, teardown),
         cmocka_unit_test(test_a_fault_of_late_comes_before_the_well),
         cmocka_unit_test_setup_teardown(test_counts_and_scope, setup, teardown),
