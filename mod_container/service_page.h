@@ -44,6 +44,7 @@ void service_charts(struct service_page *service);    /* service_charts.c */
 void service_requests(struct service_page *service);  /* service_requests.c */
 void service_processes(struct service_page *service); /* service_panels.c */
 void service_why(struct service_page *service);
+void service_mails(struct service_page *service);  /* service_mails.c */
 void service_events(struct service_page *service); /* service_history.c */
 void service_logs(struct service_page *service);
 void service_spec(struct service_page *service);

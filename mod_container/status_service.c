@@ -121,6 +121,7 @@ static void write_page(struct service_page *service)
     out_flush(out);
     service_processes(service);
     service_why(service);
+    service_mails(service);
     service_events(service);
     service_logs(service);
     out_text(out, "<div class=\"grid\" data-key=\"grid\">\n");

@@ -372,6 +372,20 @@ def test_a_tenant_is_not_told_who_the_operator_is(serve, board, supervisor):
         httpd.stop()
 
 
+def test_mails_are_told_with_script_and_line(serve, board, supervisor):
+    supervisor.answers["mails"] = {"version": 1, "ok": True, "total": 41, "mails": [
+        {"time": "2026-11-22T05:10:03.123456Z", "service": "web", "script": "/var/www/contact.php", "line": 12,
+         "recipients": 3, "domains": ["example.org", "<b>.example"], "domain_count": 3, "subject": "<i>Hello"}]}
+    board.slot(0, **full(mails=41))
+    board.slot(1, tenant="blog", service="db", id="blog-db-1")
+    httpd = serve()
+    root = page.read(httpd.get("/container-status/blog/web"))
+    mails = next(section for section in root.all("section") if section.attributes.get("data-key") == "mails")
+    cells = [cell.text for cell in [*mails.all("tr")][1].all("td")]
+    assert cells == ["2026-11-22 05:10:03", "/var/www/contact.php", "12", "3", "example.org, <b>.example, ...", "<i>Hello"]
+    assert 'data-key="mails"' not in httpd.get("/container-status/blog/db").text
+
+
 def test_a_tenant_that_is_not_there_is_404(serve, board):
     board.slot(0, **full())
     httpd = serve()
