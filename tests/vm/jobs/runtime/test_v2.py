@@ -65,7 +65,8 @@ def given(bundle, value):
 
 def test_more_processes_than_pids_max_are_refused(bundle):
     bundle.limit(pids={"limit": 4})
-    bundle.shell("for i in 1 2 3 4 5 6; do sleep 1000 & done; wait")
+    # A shell ends when it cannot fork: it shall not be the first process.
+    bundle.shell("(for i in 1 2 3 4 5 6; do sleep 1000 & done); exec sleep 1000")
     bundle.ok("create", "c")
     bundle.ok("start", "c")
     wait_until(lambda: bundle.count("pids.events", "max") > 0, "a fork that is refused", 20)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Containers whose cgroup is looked at from outside: on cgroup v2, our own or, with MANAGER=systemd, a scope."""
-import contextlib
+import errno
 import os
 import time
 from pathlib import Path
@@ -55,9 +55,13 @@ class V2Bundle(Bundle):
         return int(dict(line.split() for line in self.file(name).splitlines())[key])
 
     def pids(self):
-        with contextlib.suppress(FileNotFoundError):
+        """Of the group's processes: none when it is gone, or goes while it is read (ENODEV)."""
+        try:
             return [int(pid) for pid in self.file("cgroup.procs").split()]
-        return []
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENODEV):
+                raise
+            return []
 
 
 def wait_until(condition, what, seconds=10):
