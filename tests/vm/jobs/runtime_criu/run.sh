@@ -113,7 +113,6 @@ echo "PASS checkpoint at $saved"
 
 # The program and its sleep, between two of which it is alone for a moment.
 processes_of_group() {
-    local found
     for _ in $(seq 100); do
         found=$(grep -c . /sys/fs/cgroup/vm-test/c/cgroup.procs)
         [ "$found" != 2 ] || break
