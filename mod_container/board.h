@@ -8,30 +8,10 @@
  * one thread may still read the old board while another has opened the new one.
  */
 
+#include "common/board/view.h"
 #include "common/cleanup.h"
-#include "common/error.h"
-#include "common/scoreboard.h"
-
-enum board_condition {
-    BOARD_LIVE = 0,    /* its supervisor answers for it */
-    BOARD_STALE,       /* readable, but its supervisor gives no sign of life */
-    BOARD_UNREACHABLE, /* none, not readable, or of another version */
-};
-
-/* "live", "stale", "unreachable". */
-const char *board_condition_name(enum board_condition condition);
 
 struct board;
-struct board_mapping;
-
-struct board_view {
-    enum board_condition condition;
-    const struct scoreboard_reader *reader; /* NULL when unreachable */
-    struct scoreboard_info info;            /* zeros when unreachable */
-    uint64_t age_usec;                      /* of the last heartbeat */
-    struct error why;                       /* a sentence, unless live */
-    struct board_mapping *mapping;
-};
 
 /* Makes a child's board of the file at path (copied). It ends with the pool, after all views. */
 struct apr_pool_t;

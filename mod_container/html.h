@@ -6,7 +6,7 @@
  * What HTML pages write on top of out.h: addresses, and numbers as people read them.
  */
 
-#include "mod_container/out.h"
+#include "common/board/out.h"
 
 /* Any text as one segment of a path, or one name or value of a query: percent-encoded. */
 void html_url(struct out *out, const char *text);

@@ -10,7 +10,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "mod_container/out.h"
+#include "common/board/out.h"
 
 enum json_kind {
     JSON_SHOWN_TEXT,

@@ -9,10 +9,10 @@
 #include <http_config.h>
 #include <http_log.h>
 
-#include "mod_container/answers.h"
+#include "common/board/answers.h"
+#include "common/board/summary.h"
 #include "mod_container/board.h"
 #include "mod_container/config.h"
-#include "mod_container/summary.h"
 
 /* The one symbol that httpd looks for; the rest of the object is hidden. */
 extern module AP_MODULE_DECLARE_DATA container_module __attribute__((visibility("default")));

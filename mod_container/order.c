@@ -8,10 +8,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/board/form.h"
 #include "common/cleanup.h"
 #include "common/control.h"
 #include "common/units.h"
-#include "mod_container/form.h"
 
 static const struct {
     const char *name;

@@ -2,7 +2,7 @@
 
 /* Where the body of an answer to a request goes: httpd's filters, and what keeps it for others. */
 
-#include "mod_container/out.h"
+#include "common/board/out.h"
 
 #include <http_protocol.h>
 

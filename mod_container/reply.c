@@ -8,7 +8,7 @@
 #include <http_protocol.h>
 #include <mod_core.h>
 
-#include "mod_container/text.h"
+#include "common/board/text.h"
 
 const char *reply_clean(apr_pool_t *pool, const char *text)
 {

@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/board/form.h"
+#include "common/board/query.h"
 #include "common/cleanup.h"
 #include "common/units.h"
-#include "mod_container/form.h"
-#include "mod_container/query.h"
 
 #define FIELDS_MAX 8
 

@@ -10,10 +10,10 @@
 #include <apr_pools.h>
 #include <httpd.h>
 
+#include "common/board/overview.h"
+#include "common/board/summary.h"
 #include "mod_container/columns.h"
 #include "mod_container/config.h"
-#include "mod_container/overview.h"
-#include "mod_container/summary.h"
 
 /* Takes clocks, scope and the host's figures; the board's slots are not read yet. */
 void overview_begin(request_rec *r, const struct board_view *board,

@@ -11,7 +11,7 @@
 
 #include <httpd.h>
 
-#include "mod_container/query.h"
+#include "common/board/query.h"
 
 #define EVENTS_MAX 16u
 

@@ -8,10 +8,10 @@
  * figures are those of common/figures.h, chosen and ordered as the page does (select.h).
  */
 
+#include "common/board/query.h"
+#include "common/board/select.h"
 #include "common/figures.h"
 #include "common/scoreboard.h"
-#include "mod_container/query.h"
-#include "mod_container/select.h"
 #include "supervisor/cli/ctl.h"
 #include "supervisor/cli/ctl_cell.h"
 

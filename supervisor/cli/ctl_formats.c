@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/board/overview.h"
+#include "common/board/summary.h"
 #include "common/cleanup.h"
 #include "common/units.h"
-#include "mod_container/overview.h"
-#include "mod_container/summary.h"
 #include "supervisor/cli/ctl_board.h"
 
 static void pass_piece(struct out *out)

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/board/form.h"
+#include "common/board/query.h"
 #include "common/cleanup.h"
-#include "mod_container/form.h"
-#include "mod_container/query.h"
 #include "mod_container/service_query.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

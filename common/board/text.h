@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef MOD_CONTAINER_TEXT_H
-#define MOD_CONTAINER_TEXT_H
+#ifndef COMMON_BOARD_TEXT_H
+#define COMMON_BOARD_TEXT_H
 
 /*
  * Text that came from elsewhere (a slot's strings, a request), made fit to be shown: one line of

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mod_container/out.h"
+#include "common/board/out.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "mod_container/text.h"
+#include "common/board/text.h"
 
 /* Text is cleaned in pieces. A piece never cuts a character: text_clean() takes whole ones. */
 #define CLEAN_SIZE 1024

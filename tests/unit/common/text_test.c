@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
+#include "common/board/text.h"
 #include "common/cleanup.h"
-#include "mod_container/text.h"
 
 #define BAD "\xef\xbf\xbd"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef MOD_CONTAINER_OUT_H
-#define MOD_CONTAINER_OUT_H
+#ifndef COMMON_BOARD_OUT_H
+#define COMMON_BOARD_OUT_H
 
 /*
  * The body of a long answer, written piece by piece: a buffer of 16 KB that is passed on whenever
@@ -14,8 +14,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/board/answers.h"
 #include "common/figures.h"
-#include "mod_container/answers.h"
 
 struct request_rec;
 struct apr_bucket_brigade;

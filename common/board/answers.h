@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef MOD_CONTAINER_ANSWERS_H
-#define MOD_CONTAINER_ANSWERS_H
+#ifndef COMMON_BOARD_ANSWERS_H
+#define COMMON_BOARD_ANSWERS_H
 
 /*
  * The last few answers of a child, kept while the board says the same and at most for a second:

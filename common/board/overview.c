@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mod_container/overview.h"
+#include "common/board/overview.h"
 
 #include <stdio.h>
 #include <time.h>

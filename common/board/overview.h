@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef MOD_CONTAINER_OVERVIEW_H
-#define MOD_CONTAINER_OVERVIEW_H
+#ifndef COMMON_BOARD_OVERVIEW_H
+#define COMMON_BOARD_OVERVIEW_H
 
 /*
  * One look at the scoreboard and the formats for machines, written from it. Knows no httpd: the
@@ -8,10 +8,10 @@
  * describes the formats.
  */
 
-#include "mod_container/board.h"
-#include "mod_container/out.h"
-#include "mod_container/query.h"
-#include "mod_container/select.h"
+#include "common/board/out.h"
+#include "common/board/query.h"
+#include "common/board/select.h"
+#include "common/board/view.h"
 
 #define STATUS_JSON_VERSION 2
 

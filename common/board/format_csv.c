@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "mod_container/overview.h"
+#include "common/board/overview.h"
 
 static void text_cell(struct out *out, const char *text)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef MOD_CONTAINER_SUMMARY_H
-#define MOD_CONTAINER_SUMMARY_H
+#ifndef COMMON_BOARD_SUMMARY_H
+#define COMMON_BOARD_SUMMARY_H
 
 /*
  * The whole board in a few numbers: counts by state, letters, sums of the figures. A child makes
@@ -9,7 +9,7 @@
  * summary; it is never written after it was made. Knows no httpd.
  */
 
-#include "mod_container/select.h"
+#include "common/board/select.h"
 
 struct summary {
     struct selection selection; /* of all containers, without rows in any order */

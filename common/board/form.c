@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mod_container/form.h"
+#include "common/board/form.h"
 
 #include <ctype.h>
 #include <errno.h>

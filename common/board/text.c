@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mod_container/text.h"
+#include "common/board/text.h"
 
 #include <stdbool.h>
 #include <stdint.h>

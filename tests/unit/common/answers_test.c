@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "mod_container/answers.h"
+#include "common/board/answers.h"
 
 static struct answer *make(const char *key, uint64_t at, size_t pieces)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mod_container/summary.h"
+#include "common/board/summary.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "mod_container/summary.h"
+#include "common/board/summary.h"
 
 struct stage {
     char directory[64];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef MOD_CONTAINER_FORM_H
-#define MOD_CONTAINER_FORM_H
+#ifndef COMMON_BOARD_FORM_H
+#define COMMON_BOARD_FORM_H
 
 /*
  * The strict reader of application/x-www-form-urlencoded text (WHATWG URL Standard, section 5): a

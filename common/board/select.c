@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mod_container/select.h"
+#include "common/board/select.h"
 
 #include <endian.h>
 #include <errno.h>

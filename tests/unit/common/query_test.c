@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
+#include "common/board/form.h"
+#include "common/board/query.h"
 #include "common/cleanup.h"
-#include "mod_container/form.h"
-#include "mod_container/query.h"
 
 static void test_plain_page(void **state)
 {

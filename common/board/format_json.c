@@ -3,7 +3,7 @@
  * ?format=json: one object (docs/status.schema.json); absent figures are null. Written container by
  * container, so that ten thousand of them need no tree of all.
  */
-#include "mod_container/overview.h"
+#include "common/board/overview.h"
 
 /* "key": in front of a value; first is what stands in front of the key. */
 static void key(struct out *out, const char *first, const char *name)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mod_container/query.h"
+#include "common/board/query.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "common/board/form.h"
 #include "common/cleanup.h"
 #include "common/units.h"
-#include "mod_container/form.h"
 
 #define QUERY_LENGTH_MAX 2048
 #define QUERY_FIELDS_MAX 12

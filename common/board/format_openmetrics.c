@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mod_container/overview.h"
+#include "common/board/overview.h"
 
 /* Where samples go, and in which of the two languages. */
 struct exposition {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef MOD_CONTAINER_QUERY_H
-#define MOD_CONTAINER_QUERY_H
+#ifndef COMMON_BOARD_QUERY_H
+#define COMMON_BOARD_QUERY_H
 
 /*
  * What may stand behind the '?' of the status page: the format and which containers, in which

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mod_container/answers.h"
+#include "common/board/answers.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "mod_container/overview.h"
+#include "common/board/overview.h"
 
 static void line_text(struct out *out, const char *key, const char *value)
 {

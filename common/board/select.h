@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef MOD_CONTAINER_SELECT_H
-#define MOD_CONTAINER_SELECT_H
+#ifndef COMMON_BOARD_SELECT_H
+#define COMMON_BOARD_SELECT_H
 
 /*
  * Which containers an answer shows, in which order: one pass over the board that keeps a number and
@@ -12,10 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/board/query.h"
 #include "common/cleanup.h"
 #include "common/figures.h"
 #include "common/scoreboard.h"
-#include "mod_container/query.h"
 
 /* What to choose from. */
 struct selector {
