@@ -481,7 +481,7 @@ def test_logs_follow_prints_what_comes_later(supervisor, root):
             time.sleep(0.01)
         assert time.monotonic() - start > 0.6  # a server that does not wait is not flooded
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # a SIGINT is ignored where the tests run in the background
         process.wait(5)
         process.stdout.close()
 
