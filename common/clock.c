@@ -25,3 +25,13 @@ int64_t clock_monotonic_ms(void)
 {
     return (int64_t)(clock_usec(CLOCK_MONOTONIC) / 1000);
 }
+
+uint64_t clock_process_cpu_usec(void)
+{
+    return clock_usec(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+uint64_t clock_thread_cpu_usec(void)
+{
+    return clock_usec(CLOCK_THREAD_CPUTIME_ID);
+}

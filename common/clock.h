@@ -15,4 +15,8 @@ uint64_t clock_realtime_usec(void);
 /* CLOCK_MONOTONIC: for deadlines. Milliseconds, signed for the sake of differences. */
 int64_t clock_monotonic_ms(void);
 
+/* Processor time of this process, and of the calling thread. Microseconds. */
+uint64_t clock_process_cpu_usec(void);
+uint64_t clock_thread_cpu_usec(void);
+
 #endif

@@ -11,6 +11,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "supervisor/daemon/rate.h"
 #include "supervisor/daemon/settings.h"
 
 #define NSEC_PER_USEC 1000
@@ -146,13 +147,6 @@ static void read_place(struct process *process, uint32_t id_base)
         snprintf(process->wait_channel, sizeof(process->wait_channel), "%.63s", text);
 }
 
-static uint64_t rate(uint64_t now, uint64_t before, uint64_t elapsed_usec)
-{
-    if (now <= before || elapsed_usec == 0)
-        return 0;
-    return (uint64_t)((double)(now - before) * 1e6 / (double)elapsed_usec);
-}
-
 static void look_now(struct process *process, uint32_t id_base, uint64_t elapsed_usec)
 {
     struct process_stat stat;
@@ -177,9 +171,11 @@ static void look_now(struct process *process, uint32_t id_base, uint64_t elapsed
     process->start_ticks = stat.start_ticks;
     process->memory_bytes = stat.resident_pages * (uint64_t)sysconf(_SC_PAGESIZE);
     process->cpu_percent =
-        (double)rate(process->now.cpu_usec, process->first.cpu_usec, elapsed_usec) / 1e4;
-    process->read_rate = rate(process->now.read_bytes, process->first.read_bytes, elapsed_usec);
-    process->write_rate = rate(process->now.write_bytes, process->first.write_bytes, elapsed_usec);
+        (double)rate_of(process->now.cpu_usec, process->first.cpu_usec, elapsed_usec, 1) / 1e4;
+    process->read_rate =
+        rate_of(process->now.read_bytes, process->first.read_bytes, elapsed_usec, 1);
+    process->write_rate =
+        rate_of(process->now.write_bytes, process->first.write_bytes, elapsed_usec, 1);
     read_place(process, id_base);
 }
 

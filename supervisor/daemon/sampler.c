@@ -11,6 +11,7 @@
 #include "supervisor/daemon/faults.h"
 #include "supervisor/daemon/history.h"
 #include "supervisor/daemon/machine.h"
+#include "supervisor/daemon/rate.h"
 #include "supervisor/daemon/service.h"
 #include "supervisor/daemon/traffic.h"
 
@@ -32,17 +33,9 @@ struct sampler {
 
 /* ---- one container ---- */
 
-/* A counter that went backwards (a new container in the slot) has no rate. */
-static uint64_t rate(uint64_t now, uint64_t before, uint64_t elapsed_usec)
-{
-    if (now < before || elapsed_usec == 0)
-        return 0;
-    return (uint64_t)((double)(now - before) * (double)USEC_PER_SEC / (double)elapsed_usec);
-}
-
 static uint32_t rate32(uint64_t now, uint64_t before, uint64_t elapsed_usec)
 {
-    uint64_t value = rate(now, before, elapsed_usec);
+    uint64_t value = rate_of(now, before, elapsed_usec, 1);
 
     return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
 }
@@ -67,8 +60,8 @@ static void take_rates(struct sampling *sampling, const struct cgroup_sample *be
 {
     sampling->cpu_throttled_rate =
         rate32(now->cpu_throttled_usec, before->cpu_throttled_usec, elapsed);
-    sampling->io_read_rate = rate(now->io_read_bytes, before->io_read_bytes, elapsed);
-    sampling->io_write_rate = rate(now->io_write_bytes, before->io_write_bytes, elapsed);
+    sampling->io_read_rate = rate_of(now->io_read_bytes, before->io_read_bytes, elapsed, 1);
+    sampling->io_write_rate = rate_of(now->io_write_bytes, before->io_write_bytes, elapsed, 1);
     sampling->io_read_ops_rate = rate32(now->io_read_ops, before->io_read_ops, elapsed);
     sampling->io_write_ops_rate = rate32(now->io_write_ops, before->io_write_ops, elapsed);
 }
@@ -177,8 +170,10 @@ static bool sample_network(struct service *service, size_t links, uint64_t elaps
         return false;
     }
     elapsed = last->ifindex && now.ifindex ? elapsed : 0;
-    service->sampling.net_receive_rate = rate(now.receive_bytes, last->receive_bytes, elapsed);
-    service->sampling.net_transmit_rate = rate(now.transmit_bytes, last->transmit_bytes, elapsed);
+    service->sampling.net_receive_rate =
+        rate_of(now.receive_bytes, last->receive_bytes, elapsed, 1);
+    service->sampling.net_transmit_rate =
+        rate_of(now.transmit_bytes, last->transmit_bytes, elapsed, 1);
     *last = now;
     return true;
 }
@@ -240,20 +235,12 @@ static size_t read_links(struct engine *engine)
     return network_counters(engine->network, sampler->counters, links) == 0 ? links : 0;
 }
 
-static uint64_t clock_usec(clockid_t clock)
-{
-    struct timespec time;
-
-    clock_gettime(clock, &time);
-    return (uint64_t)time.tv_sec * USEC_PER_SEC + (uint64_t)time.tv_nsec / 1000;
-}
-
 static void sample_machine(struct engine *engine, uint64_t now)
 {
     struct host_figures host = {
         .sampled_boottime_usec = now,
         .sampler_usec = engine->sampler->last_cost_usec,
-        .engine_cpu_usec = clock_usec(CLOCK_PROCESS_CPUTIME_ID),
+        .engine_cpu_usec = clock_process_cpu_usec(),
         .starts = engine->starts,
         .failures = engine->failures,
         .wakes = engine->wakes,
@@ -286,14 +273,14 @@ static void (*const turn_steps[])(struct engine *engine, uint64_t now) = {
 static void turn(struct engine *engine)
 {
     struct sampler *sampler = engine->sampler;
-    uint64_t before = clock_usec(CLOCK_THREAD_CPUTIME_ID);
+    uint64_t before = clock_thread_cpu_usec();
     uint64_t now = clock_boottime_usec();
 
     sampler->turn++;
     for (size_t i = 0; i < ARRAY_LENGTH(turn_steps); i++)
         turn_steps[i](engine, now);
     scoreboard_heartbeat(engine->board, clock_boottime_usec());
-    sampler->last_cost_usec = clock_usec(CLOCK_THREAD_CPUTIME_ID) - before;
+    sampler->last_cost_usec = clock_thread_cpu_usec() - before;
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)

@@ -7,6 +7,7 @@
 
 #include "common/cleanup.h"
 #include "supervisor/daemon/engine.h"
+#include "supervisor/daemon/rate.h"
 #include "supervisor/daemon/sampler.h"
 
 #define MINUTE_USEC UINT64_C(60000000)
@@ -119,15 +120,6 @@ void traffic_minute_add(struct traffic_minute *minute, uint64_t now_usec,
         recent[i] = histogram[i] - minute->histograms[0][i];
 }
 
-static uint64_t rate(uint64_t now, uint64_t before, uint64_t elapsed_usec, uint64_t unit)
-{
-    if (elapsed_usec == 0 || now < before)
-        return 0;
-    double value = (double)(now - before) * (double)unit * 1e6 / (double)elapsed_usec;
-    /* Whoever can write the board can write any difference: what no integer holds is cut. */
-    return value < (double)INT64_MAX ? (uint64_t)value : INT64_MAX;
-}
-
 static uint32_t at_most_u32(uint64_t value)
 {
     return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
@@ -180,8 +172,8 @@ static void read_service(struct traffic_watch *watch, struct service *service, u
     bool is_news = memcmp(&totals, &traffic->totals, sizeof(totals)) != 0;
     struct traffic_figures *figures = &traffic->figures;
     figures->requests_rate_milli =
-        at_most_u32(rate(totals.requests, traffic->totals.requests, elapsed, 1000));
-    figures->bytes_out_rate = rate(totals.bytes_out, traffic->totals.bytes_out, elapsed, 1);
+        at_most_u32(rate_of(totals.requests, traffic->totals.requests, elapsed, 1000));
+    figures->bytes_out_rate = rate_of(totals.bytes_out, traffic->totals.bytes_out, elapsed, 1);
     figures->in_flight = totals.in_flight;
     traffic->totals = totals;
     traffic->read_usec = now;
