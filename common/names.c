@@ -96,3 +96,8 @@ int path_traffic(const struct paths *paths, char *buffer, struct error *error)
 {
     return path_join(buffer, paths->run, "traffic", error);
 }
+
+int path_throttle(const struct paths *paths, char *buffer, struct error *error)
+{
+    return path_join(buffer, paths->run, "throttle", error);
+}
