@@ -28,7 +28,7 @@
 #include "mod_container/route.h"
 #include "mod_container/status.h"
 #include "mod_container/status_events.h"
-#include "mod_container/throttle.h"
+#include "mod_container/admin_limit.h"
 #include "mod_container/token.h"
 #include "mod_container/traffic.h"
 
@@ -122,7 +122,7 @@ static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t
     state->content_security_policy = status_security_policy(config_pool); /* 3 */
     apr_status_t status = token_start(server);                            /* 4 */
     if (status == APR_SUCCESS)
-        status = throttle_start(config_pool);
+        status = admin_limit_start(config_pool);
     if (status != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, status, server,
                      "no random bytes or no shared memory for the admin calls");
