@@ -9,13 +9,13 @@
 
 #include "mod_container/admin_answer.h"
 #include "mod_container/admin_call.h"
+#include "mod_container/admin_limit.h"
 #include "mod_container/body.h"
 #include "mod_container/module.h"
 #include "mod_container/order.h"
 #include "mod_container/origin.h"
 #include "mod_container/reply.h"
 #include "mod_container/scope.h"
-#include "mod_container/admin_limit.h"
 #include "mod_container/token.h"
 
 #define BODY_MAX 4096

@@ -47,6 +47,7 @@ struct route {
 #define ADMIN_LIMIT_MAX     6000
 
 struct status_scope; /* scope.h */
+struct door_config;  /* door/rules.h */
 
 /* Per <Location> or server. Tri-state flags: -1 is "not said here". */
 struct location_config {
@@ -57,6 +58,7 @@ struct location_config {
     int traffic_query;                 /* the last requests are shown with their query */
     int status_logs;                   /* ContainerStatusLogs: the page shows the last log lines */
     struct status_scope *status_scope; /* ContainerStatusScope, or NULL: all tenants */
+    struct door_config *door;          /* ContainerThrottle..., or NULL: nothing said here */
     const char *base; /* path of the <Location> that enables a handler; NULL for LocationMatch */
 };
 
@@ -65,6 +67,7 @@ struct module_state {
     char scoreboard_path[PATH_MAX];
     char control_path[PATH_MAX];
     char traffic_path[PATH_MAX];
+    char throttle_path[PATH_MAX];
     const char *content_security_policy;
 };
 

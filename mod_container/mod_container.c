@@ -24,11 +24,12 @@
 #include <apr_optional_hooks.h>
 
 #include "mod_container/admin.h"
+#include "mod_container/admin_limit.h"
+#include "mod_container/door/door.h"
 #include "mod_container/module.h"
 #include "mod_container/route.h"
 #include "mod_container/status.h"
 #include "mod_container/status_events.h"
-#include "mod_container/admin_limit.h"
 #include "mod_container/token.h"
 #include "mod_container/traffic.h"
 
@@ -55,6 +56,22 @@ struct summary_cache *module_summaries(void)
 struct answer_cache *module_answers(void)
 {
     return child_answers;
+}
+
+struct module_request *module_request_find(const request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &container_module);
+}
+
+struct module_request *module_request_make(request_rec *r)
+{
+    struct module_request *request = module_request_find(r);
+
+    if (!request) {
+        request = apr_pcalloc(r->pool, sizeof(*request));
+        ap_set_module_config(r->request_config, &container_module, request);
+    }
+    return request;
 }
 
 static int pre_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t *temp_pool)
@@ -103,6 +120,7 @@ static int check_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_
  *   4. the key of the page's forms, the memory that counts admin calls
  *   5. the places of event streams, which the children share
  *   6. our name in the Server header, as far as ServerTokens allows
+ *   7. the door's table, when there is a rule
  */
 static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t *temp_pool,
                        server_rec *server)
@@ -135,7 +153,7 @@ static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     ap_add_version_component(config_pool, "mod_container/" MOD_CONTAINER_VERSION); /* 6 */
-    return OK;
+    return door_start(config_pool, server);                                        /* 7 */
 }
 
 static void child_init(apr_pool_t *child_pool, server_rec *server)
@@ -171,6 +189,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_insert_error_filter(route_insert_error_filter, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_log_transaction(traffic_log_transaction, logs, NULL, APR_HOOK_LAST);
     traffic_register();
+    door_register();
 
     ap_hook_child_stopping(status_events_stop, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(status_handler, NULL, NULL, APR_HOOK_MIDDLE);

@@ -25,7 +25,9 @@
 
 struct routed *route_of_request(const request_rec *r)
 {
-    return ap_get_module_config(r->request_config, &container_module);
+    const struct module_request *request = module_request_find(r);
+
+    return request ? request->routed : NULL;
 }
 
 /* ---- before the handler ---- */
@@ -47,7 +49,7 @@ int route_translate_name(request_rec *r)
     struct routed *routed = apr_pcalloc(r->pool, sizeof(*routed));
     routed->route = route;
     routed->traffic = traffic_begin(r, route);
-    ap_set_module_config(r->request_config, &container_module, routed);
+    module_request_make(r)->routed = routed;
     if (!path_is_acceptable(r->uri)) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                       "path with a control character, '?' or encoded slash: not handed on");

@@ -8,7 +8,8 @@
  *     door_config  ContainerThrottle... and how sections add up      page  which page a URI names
  *     door_rule    ContainerThrottleRule                             rate  "10/200ms"
  *     door_table   the table's life, and -D DUMP_CONTAINER_THROTTLE
- *     door         the hooks                                         door_answer  answers, log lines
+ *     door         the hooks                                         door_answer  answers, log
+ * lines
  */
 
 #include <httpd.h>
@@ -56,8 +57,8 @@ void door_reset(void);
 
 /* ---- for config.c ---- */
 
-void *door_merge(apr_pool_t *pool, const struct door_config *outer,
-                 const struct door_config *inner);
+struct door_config *door_merge(apr_pool_t *pool, const struct door_config *outer,
+                               const struct door_config *inner);
 
 const char *door_set_mode(cmd_parms *cmd, void *location, const char *text);
 const char *door_set_rule(cmd_parms *cmd, void *location, int argc, char *const argv[]);
@@ -68,10 +69,14 @@ const char *door_set_status(cmd_parms *cmd, void *location, const char *text);
 const char *door_set_page(cmd_parms *cmd, void *location, const char *file);
 const char *door_set_loopback(cmd_parms *cmd, void *location, int value);
 
+/* The status that a number names when httpd knows it as an error; else 0. */
+int door_status_of(const char *text);
+
 /* ---- hooks ---- */
 
 /* Step of post_config; an HTTP status that stops httpd, or OK. */
 int door_start(apr_pool_t *config_pool, server_rec *server);
 void door_register(void);
+void door_register_table(void); /* called by it */
 
 #endif

@@ -37,8 +37,8 @@ struct door_rule {
     const char *where;   /* FILE:LINE of its directive */
     server_rec *server;  /* in which it stands */
     const char *section; /* "<Location /shop>", or NULL: of the server or virtual host itself */
-    const char *zone; /* where it holds: "server", "NAME:PORT", or that and a section */
-    unsigned index;   /* among all rules of the configuration */
+    const char *zone;    /* where it holds: "server", "NAME:PORT", or that and a section */
+    unsigned index;      /* among all rules of the configuration */
     unsigned rule_number, zone_number; /* throttle_name() of the two */
 
     bool is_off; /* takes the rule of this name out of the sections around */
