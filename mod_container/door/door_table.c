@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 #include <apr_thread_proc.h>
 #include <http_core.h>
+#include <http_protocol.h>
 
 #include "common/cleanup.h"
 #include "mod_container/door/door.h"
