@@ -11,7 +11,7 @@ def test_satisfy_any_does_not_pass_by(serve):
     assert passed(httpd, 5) == 2
 
 
-@pytest.mark.parametrize("rewrite", ["RewriteEngine On\nRewriteRule ^/x$ /wp-login.php\n",
+@pytest.mark.parametrize("rewrite", ["RewriteEngine On\nRewriteRule ^/x$ /wp-login.php [PT]\n",
                                      "<Directory {htdocs}>\nRewriteEngine On\nRewriteRule ^x$ wp-login.php\n"
                                      "</Directory>\n"])
 def test_a_rewritten_page_meets_the_rule_of_its_location(serve, workplace, rewrite):
