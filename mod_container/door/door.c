@@ -31,8 +31,9 @@
 
 /* What a chain of requests carries, at its first. */
 struct door_request {
-    struct network client; /* cut to ContainerThrottlePrefix */
-    bool is_free;          /* allowed */
+    struct network client;         /* cut to ContainerThrottlePrefix */
+    const struct door_config *met; /* whose lists and blocks were asked */
+    bool is_free;                  /* allowed */
     bool is_refused;
     bool is_counted;    /* by some rule */
     uint64_t charged[]; /* bits by the rules' index */
@@ -174,7 +175,10 @@ static bool is_blocked(const struct door_request *chain, const struct door_confi
         const struct door_rule *rule =
             i < 0 ? NULL : APR_ARRAY_IDX(config->rules, i, struct door_rule *);
         uint32_t zone = rule ? rule->zone_number : THROTTLE_ANYWHERE;
-        if (zone == asked || (rule && (!rule->block_usec || is_spared(chain, config, rule))))
+        if (zone == asked)
+            continue;
+        /* A rule that only watches blocks nobody; another one of its zone may have. */
+        if (rule && (!rule->block_usec || rule->is_dry || is_spared(chain, config, rule)))
             continue;
         asked = zone;
         if (!throttle_is_blocked(door_table(), &chain->client, zone, now, &block))
@@ -250,16 +254,13 @@ static int refuse(request_rec *r, struct door_request *chain, const struct door_
     return door_answer(r, config, refusal);
 }
 
-/* With what a section says; DECLINED: go on. */
-static int meet(request_rec *r, const struct door_config *config, const char *page)
+/* Asks the lists and blocks of a section; DECLINED: go on. */
+static int ask_lists(request_rec *r, struct door_request *chain, const struct door_config *config,
+                     uint64_t now)
 {
     struct door_refusal refusal = {.status = HTTP_FORBIDDEN};
 
-    if (!config || config->mode == DOOR_OFF)
-        return DECLINED;
-    struct door_request *chain = chain_of(r);
-    if (chain->is_refused || chain->client.family == 0)
-        return DECLINED;
+    chain->met = config;
     chain->is_free = is_in_list(r, config->allow);
     if (chain->is_free)
         return DECLINED;
@@ -268,12 +269,32 @@ static int meet(request_rec *r, const struct door_config *config, const char *pa
             return refuse(r, chain, config, &refusal);
         door_log_refusal(r, &refusal, &chain->client, true);
     }
-    if (!door_table())
+    if (!door_table() || !is_blocked(chain, config, now, &refusal))
         return DECLINED;
-    uint64_t now = now_usec();
-    if (config->mode != DOOR_DRY && is_blocked(chain, config, now, &refusal))
+    if (config->mode != DOOR_DRY)
         return refuse(r, chain, config, &refusal);
-    if (!take_all(r, chain, config, page, now, &refusal))
+    throttle_count_would(door_table());
+    door_log_refusal(r, &refusal, &chain->client, true);
+    return DECLINED;
+}
+
+/* Meets what a section says; DECLINED: go on. */
+static int meet(request_rec *r, const struct door_config *config, const char *page)
+{
+    struct door_refusal refusal;
+    uint64_t now = now_usec();
+
+    if (!config || config->mode == DOOR_OFF)
+        return DECLINED;
+    struct door_request *chain = chain_of(r);
+    if (chain->is_refused || chain->client.family == 0)
+        return DECLINED;
+    if (chain->met != config) {
+        int answer = ask_lists(r, chain, config, now);
+        if (answer != DECLINED)
+            return answer;
+    }
+    if (!chain->is_free && door_table() && !take_all(r, chain, config, page, now, &refusal))
         return refuse(r, chain, config, &refusal);
     return DECLINED;
 }
@@ -350,12 +371,11 @@ static unsigned cost_of(const struct door_rule *rule, int status)
 static int count_answer(request_rec *r)
 {
     const struct module_request *request = module_request_find(r);
-    request_rec *last = r;
+    const request_rec *last = r;
 
     if (!request || !request->door || request->door->is_refused || !door_table())
         return DECLINED;
     struct door_request *chain = request->door;
-    /* The last section that was met has the rules of all: an error document's may be another. */
     while (last->next)
         last = last->next;
     if (chain->is_counted)
@@ -370,7 +390,11 @@ static int count_answer(request_rec *r)
         const struct throttle_subject subject = subject_of(r, chain, rule, page_of(r));
         struct throttle_verdict verdict =
             throttle_charge(door_table(), &subject, &rule->limit, units, now);
-        if (!verdict.is_admitted && rule->block_usec && !is_dry(config_of_request(r)->door, rule))
+        if (verdict.is_admitted || !rule->block_usec)
+            continue;
+        if (is_dry(config_of_request(r)->door, rule))
+            throttle_count_would(door_table());
+        else
             begin_block(r, chain, rule, now);
     }
     return DECLINED;

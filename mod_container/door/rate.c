@@ -40,7 +40,8 @@ int rate_parse(const char *text, struct throttle_limit *limit, struct error *err
     char number[TEXT_SIZE], interval[TEXT_SIZE];
     const char *slash = strchr(text, '/');
 
-    if (!slash || !slash[1] || (size_t)(slash - text) >= sizeof(number) || strlen(slash) >= sizeof(interval))
+    if (!slash || !slash[1] || (size_t)(slash - text) >= sizeof(number) ||
+        strlen(slash) >= sizeof(interval))
         return error_set(error, EINVAL, "\"%s\" is not NUMBER/INTERVAL, such as 10/1s or 3/200ms",
                          text);
     snprintf(number, sizeof(number), "%.*s", (int)(slash - text), text);

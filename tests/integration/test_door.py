@@ -160,12 +160,45 @@ def test_dry_runs_refuse_nobody(serve):
     assert "would be refused" in httpd.log()
 
 
+def test_a_rule_that_watches_hides_no_block_of_another(serve):
+    httpd = serve(f"ContainerThrottleRule watch 9/{HOUR} dry-run block=1h\n"
+                  "ContainerThrottleRule site 1/1h block=1h path=/b.html\n")
+    assert statuses(httpd, 2, path="/b.html") == [200, 429]
+    assert statuses(httpd, 2) == [429, 429]
+
+
 def test_the_log_is_limited_and_has_nothing_of_the_client_unescaped(serve):
     httpd = serve(f"LogLevel info\nContainerThrottleRule site 1/{HOUR}\n")
     statuses(httpd, 30, path="/%0aforged%1b[31m")
     lines = [line for line in httpd.log().splitlines() if "ContainerThrottle: client" in line]
     assert 1 <= len(lines) <= 4
     assert not any(line.startswith("forged") for line in httpd.log().splitlines()) and "\x1b" not in httpd.log()
+
+
+def test_without_a_directory_the_memory_outlives_a_graceful_restart(serve):
+    httpd = serve(f"ContainerRoot /nonexistent\nContainerThrottleRule site 5/{HOUR}\n")
+    assert passed(httpd, 3) == 3
+    httpd.graceful()
+    assert passed(httpd, 5) == 2
+    assert httpd.log().count("memory that ends with httpd") == 1
+
+
+def test_without_a_rule_there_is_no_table(serve, workplace):
+    httpd = serve("ContainerThrottleDeny 203.0.113.0/24\n")
+    assert statuses(httpd, 1, headers=client("203.0.113.5")) == [403]
+    assert passed(httpd, 3) == 3
+    assert not (workplace.path / "run" / "throttle").exists()
+
+
+def test_virtual_hosts_count_apart_and_the_server_for_all(serve):
+    vhosts = "".join(f"<VirtualHost *>\nServerName {name}.test\n{rule}</VirtualHost>\n" for name, rule in
+                     [("one", f"ContainerThrottleRule own 2/{HOUR}\n"),
+                      ("two", f"ContainerThrottleRule own 2/{HOUR}\n"), ("three", "")])
+    httpd = serve(f"ContainerThrottleRule all 5/{HOUR}\n" + vhosts)
+    seen = {name: [httpd.get("/a.html", headers=client(), host=f"{name}.test").status for _ in range(3)].count(200)
+            for name in ("one", "two", "three")}
+    assert seen["one"] == 2 and seen["two"] <= 2 and sum(seen.values()) <= 5
+    assert httpd.get("/a.html", headers=client("198.51.100.2"), host="two.test").status == 200
 
 
 @pytest.mark.parametrize("line, cure", [
