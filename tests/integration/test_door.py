@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from private_httpd import MPMS, PROXY, Httpd, Workplace
+from private_httpd import MPMS, PROXY, ROOT, Httpd, Workplace
 
 CLIENTS = "RemoteIPHeader X-Client\nRemoteIPInternalProxy 127.0.0.1\n"
 HOUR = "3600s"
@@ -218,6 +218,11 @@ def test_virtual_hosts_count_apart_and_the_server_for_all(serve):
 def test_a_wrong_word_stops_the_start(workplace, line, cure):
     status, said = Httpd(workplace, line + "\n").check()
     assert status != 0 and cure in said and line.split()[0] in said
+
+
+def test_the_example_is_a_configuration(workplace):
+    status, said = Httpd(workplace, f"Include {ROOT}/conf/throttle.conf\n").check()
+    assert status == 0, said
 
 
 def test_the_rules_are_shown(workplace):
