@@ -3,6 +3,7 @@
 import pytest
 
 from test_door import HOUR, client, passed, serve, statuses, workplace  # noqa: F401 (fixtures)
+from test_traffic import PAGE, board, fpm, route, traffic  # noqa: F401 (fixtures)
 
 
 def test_satisfy_any_does_not_pass_by(serve):
@@ -59,3 +60,11 @@ def test_sections_add_replace_and_take_out(serve):
     assert statuses(httpd, 2, path="/b.html") == [200, 429]
     assert statuses(httpd, 2, path="/wp-login.php", headers=client("198.51.100.2")) == [200, 429]
     assert statuses(httpd, 3, headers=client("198.51.100.3")) == [200, 200, 429]
+
+
+def test_refusals_of_a_routed_host_are_on_its_traffic_board(serve, workplace, traffic, board, fpm):
+    (workplace.path / "site").mkdir(exist_ok=True)
+    (workplace.path / "site" / "index.php").write_text(PAGE)
+    httpd = serve(f"ContainerThrottleRule site 1/{HOUR}\n" + route(workplace))
+    assert statuses(httpd, 3, path="/index.php") == [200, 429, 429]
+    assert traffic.show()["refused"] == 2
