@@ -59,7 +59,7 @@ _containerctl() {
     if [[ -z $words ]]; then
         case $verb:$word in
         :-*) words=$everywhere ;;
-        :*) words="ps status top why processes events history inspect start stop restart pause resume kill logs mails apply version help" ;;
+        :*) words="ps status top why processes events history inspect start stop restart pause resume kill logs mails throttle apply version help" ;;
         ps:-*) words="--all --quiet --no-trunc $everywhere" ;;
         kill:-*) words="--signal --timeout --no-wait $everywhere" ;;
         start:-* | stop:-* | restart:-* | pause:-* | resume:-*) words="--timeout --no-wait $everywhere" ;;
@@ -67,15 +67,17 @@ _containerctl() {
         events:-*) words="--follow --since --tail $everywhere" ;;
         status:-*) words="--sort --state --search --limit --no-trunc $everywhere" ;;
         top:-*) words="--sort --state --search --limit --delay $everywhere" ;;
+        throttle:-*) words="--for --force --all $everywhere" ;;
         history:-*) words="--range $everywhere" ;;
         logs:-*) words="--follow --tail --timestamps --stream $everywhere" ;;
         *:-*) words=$everywhere ;;
+        throttle:*) words="ls add rm clear test" ;;
         ps:*) words=$(_containerctl_names tenants) ;;
         status:* | top:*) words=$(_containerctl_names tenants) ;;
         events:* | mails:*) words=$(_containerctl_names all) ;;
         inspect:* | logs:* | why:* | processes:* | history:*) words=$(_containerctl_names services) ;;
         start:* | stop:* | restart:* | pause:* | resume:* | kill:*) words=$(_containerctl_names all) ;;
-        help:*) words="ps status top why processes events history inspect start stop restart pause resume kill logs mails apply version" ;;
+        help:*) words="ps status top why processes events history inspect start stop restart pause resume kill logs mails throttle apply version" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

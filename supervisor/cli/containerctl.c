@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/throttle.h"
 #include "common/units.h"
 #include "supervisor/cli/ctl.h"
 
@@ -50,6 +51,8 @@ static const struct verb {
      ctl_history},
     {"why", "TENANT/SERVICE", "tell what keeps a service waiting: tasks, processes, files, disks",
      1, 1, ctl_why},
+    {"throttle", "ls|add|rm|clear|test [ADDRESS]",
+     "show whom httpd blocks, block an address or network, take blocks back", 1, 2, ctl_throttle},
     {"apply", "", "read the tenants' files again; only what changed restarts", 0, 0, ctl_apply},
     {"version", "", "show the versions of this program and of the supervisor", 0, 0, ctl_version},
 };
@@ -75,6 +78,8 @@ enum option_key {
     OPTION_LIMIT,
     OPTION_DELAY,
     OPTION_RANGE,
+    OPTION_FOR,
+    OPTION_FORCE,
 };
 
 #define ACTIONS "start stop restart pause resume kill"
@@ -86,7 +91,8 @@ static const struct option_row {
     const char *verbs; /* who takes it; NULL: every verb */
     const char *help;
 } options[] = {
-    {"all", 'a', NULL, "ps", "also those that are stopped or have exited"},
+    {"all", 'a', NULL, "ps throttle",
+     "ps: also those that are stopped or have exited; throttle clear: admins' blocks, too"},
     {"quiet", 'q', NULL, "ps", "names only"},
     {"sort", OPTION_SORT, "KEY[,desc]", "status top",
      "order by a figure, as cpu_percent,desc (faults_first)"},
@@ -96,6 +102,8 @@ static const struct option_row {
     {"limit", OPTION_LIMIT, "N", "status top", "at most N containers"},
     {"range", OPTION_RANGE, "RANGE", "history", "1h, 24h (default) or 30d"},
     {"delay", OPTION_DELAY, "TIME", "top", "look again after so long (1s)"},
+    {"for", OPTION_FOR, "TIME", "throttle", "add: so long, as 90s, 10m (default) or 24h"},
+    {"force", OPTION_FORCE, NULL, "throttle", "add: also this machine's own addresses"},
     {"no-trunc", OPTION_NO_TRUNC, NULL, "ps status processes why mails",
      "do not shorten long cells"},
     {"timeout", OPTION_TIMEOUT, "SEC", ACTIONS,
@@ -262,6 +270,15 @@ static int read_since(struct ctl *ctl, const char *text)
     return CTL_OK;
 }
 
+static int read_period(struct ctl *ctl, const char *text)
+{
+    if (parse_duration(text, &ctl->period_usec) < 0 || !ctl->period_usec ||
+        ctl->period_usec > THROTTLE_BLOCK_MAX)
+        return ctl_usage(ctl, "--for \"%s\": write how long, as 90s, 20m or 24h, at most 366 days",
+                         text);
+    return CTL_OK;
+}
+
 static int read_delay(struct ctl *ctl, const char *text)
 {
     if (parse_duration(text, &ctl->delay_usec) < 0 || ctl->delay_usec < 100000 ||
@@ -291,6 +308,8 @@ static int read_root(struct ctl *ctl, const char *text)
         r = path_control_socket(&paths, control_socket, &error);
     if (r == 0)
         r = path_scoreboard(&paths, ctl->scoreboard, &error);
+    if (r == 0)
+        r = path_throttle(&paths, ctl->throttle, &error);
     if (r < 0)
         return ctl_usage(ctl, "--root: %s", error.message);
     if (!ctl->control_socket[0])
@@ -326,6 +345,8 @@ static int take_option(struct ctl *ctl, int key, const char *value, struct wishe
         return read_tail(ctl, value);
     case OPTION_STREAM:
         return read_stream(ctl, value);
+    case OPTION_FOR:
+        return read_period(ctl, value);
     case OPTION_DELAY:
         return read_delay(ctl, value);
     case OPTION_SINCE:
@@ -356,6 +377,7 @@ static int take_option(struct ctl *ctl, int key, const char *value, struct wishe
         {OPTION_NO_TRUNC, &ctl->no_trunc},
         {'a', &ctl->all},
         {'f', &ctl->follow},
+        {OPTION_FORCE, &ctl->force},
         {OPTION_TIMESTAMPS, &ctl->timestamps},
         {'h', &wishes->help},
     };

@@ -43,6 +43,7 @@ struct ctl {
     const char *verb;
     char control_socket[PATH_MAX];
     char scoreboard[PATH_MAX];
+    char throttle[PATH_MAX];
     enum ctl_output output;
     bool is_debug;
     bool has_colour; /* stdout is a terminal that takes colour, and NO_COLOR is not set */
@@ -51,7 +52,7 @@ struct ctl {
     bool is_curl;    /* --curl: print the call by curl instead */
     const char *url; /* --url; NULL: the default */
 
-    bool all;            /* ps -a */
+    bool all;            /* ps -a, throttle clear -a */
     bool quiet;          /* ps -q */
     bool no_trunc;       /* ps --no-trunc */
     int wait_ms;         /* start, stop, ...: --timeout, --no-wait */
@@ -65,6 +66,8 @@ struct ctl {
     const char *sort, *states, *search, *limit; /* status, top: as written; NULL: not given */
     const char *range;                          /* history --range; NULL: not given */
     uint64_t delay_usec;                        /* top --delay */
+    uint64_t period_usec;                       /* throttle add --for; 0: not given */
+    bool force;                                 /* throttle add --force */
 };
 
 /* ---- verbs ---- */
@@ -80,6 +83,7 @@ int ctl_history(const struct ctl *ctl, int count, char **args);
 int ctl_why(const struct ctl *ctl, int count, char **args);
 int ctl_status(const struct ctl *ctl, int count, char **args);
 int ctl_top(const struct ctl *ctl, int count, char **args);
+int ctl_throttle(const struct ctl *ctl, int count, char **args);
 int ctl_apply(const struct ctl *ctl, int count, char **args);
 int ctl_version(const struct ctl *ctl, int count, char **args);
 
