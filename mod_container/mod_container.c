@@ -8,8 +8,10 @@
  *     plan,tree  which script or file            admin    POST actions
  *     static     a tenant's plain files          reply    small answers
  *     traffic    what is counted of requests
+ *     limit_page    what a visitor reads whom a service cannot serve; limit_failure: why
+ *     limit_status  the tenant's and the operator's views of that, and signed links
  *     scope  ContainerStatusScope                token    the tokens and results of its forms
- *     form, query, origin, path, seal, text, tree: no httpd inside, unit-tested
+ *     form, query, origin, path, text, tree: no httpd inside, unit-tested
  */
 #include <httpd.h>
 
@@ -18,12 +20,15 @@
 #include <http_log.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include <mod_proxy.h>
 #include <mod_status.h>
 #include <mpm_common.h>
 
 #include <apr_optional_hooks.h>
 
 #include "mod_container/admin.h"
+#include "mod_container/limit_page.h"
+#include "mod_container/limit_status.h"
 #include "mod_container/module.h"
 #include "mod_container/route.h"
 #include "mod_container/status.h"
@@ -102,7 +107,8 @@ static int check_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_
  *   3. the hash of the style sheet
  *   4. the key of the page's forms, the memory that counts admin calls
  *   5. the places of event streams, which the children share
- *   6. our name in the Server header, as far as ServerTokens allows
+ *   6. the pages of limits
+ *   7. our name in the Server header, as far as ServerTokens allows
  */
 static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t *temp_pool,
                        server_rec *server)
@@ -134,7 +140,10 @@ static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t
                      "no shared memory for the places of event streams");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    ap_add_version_component(config_pool, "mod_container/" MOD_CONTAINER_VERSION); /* 6 */
+    if (limit_page_start(config_pool) != APR_SUCCESS || /* 6 */
+        limit_status_start(config_pool) != APR_SUCCESS)
+        return HTTP_INTERNAL_SERVER_ERROR;
+    ap_add_version_component(config_pool, "mod_container/" MOD_CONTAINER_VERSION); /* 7 */
     return OK;
 }
 
@@ -168,6 +177,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_map_to_storage(route_map_to_storage, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_type_checker(route_type_checker, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(route_handler, NULL, proxy, APR_HOOK_REALLY_FIRST);
+    APR_OPTIONAL_HOOK(proxy, request_status, limit_page_proxy_failed, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_insert_error_filter(route_insert_error_filter, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_log_transaction(traffic_log_transaction, logs, NULL, APR_HOOK_LAST);
     traffic_register();

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/limit_link.h"
 #include "common/units.h"
 #include "supervisor/cli/ctl.h"
 
@@ -50,6 +51,8 @@ static const struct verb {
      ctl_history},
     {"why", "TENANT/SERVICE", "tell what keeps a service waiting: tasks, processes, files, disks",
      1, 1, ctl_why},
+    {"limits", "[link] TENANT/SERVICE",
+     "tell what limits a service; or print a link by which its tenant sees that", 1, 2, ctl_limits},
     {"apply", "", "read the tenants' files again; only what changed restarts", 0, 0, ctl_apply},
     {"version", "", "show the versions of this program and of the supervisor", 0, 0, ctl_version},
 };
@@ -75,6 +78,7 @@ enum option_key {
     OPTION_LIMIT,
     OPTION_DELAY,
     OPTION_RANGE,
+    OPTION_FOR,
 };
 
 #define ACTIONS "start stop restart pause resume kill"
@@ -96,6 +100,7 @@ static const struct option_row {
     {"limit", OPTION_LIMIT, "N", "status top", "at most N containers"},
     {"range", OPTION_RANGE, "RANGE", "history", "1h, 24h (default) or 30d"},
     {"delay", OPTION_DELAY, "TIME", "top", "look again after so long (1s)"},
+    {"for", OPTION_FOR, "TIME", "limits", "how long the link is good, as 90m or 72h (24h)"},
     {"no-trunc", OPTION_NO_TRUNC, NULL, "ps status processes why mails",
      "do not shorten long cells"},
     {"timeout", OPTION_TIMEOUT, "SEC", ACTIONS,
@@ -113,7 +118,8 @@ static const struct option_row {
     {"socket", OPTION_SOCKET, "PATH", NULL, "another control socket"},
     {"curl", OPTION_CURL, NULL, NULL, "print the call by curl that does the same; do nothing"},
     {"url", OPTION_URL, "URL", NULL,
-     "with --curl: where the status page is (http://localhost/container-status)"},
+     "with --curl: where the status page is (http://localhost/container-status); of limits link: "
+     "the tenant's site"},
     {"debug", OPTION_DEBUG, NULL, NULL, "show requests and answers on stderr"},
     {"help", 'h', NULL, NULL, "show this help"},
 };
@@ -262,6 +268,14 @@ static int read_since(struct ctl *ctl, const char *text)
     return CTL_OK;
 }
 
+static int read_for(struct ctl *ctl, const char *text)
+{
+    if (parse_duration(text, &ctl->for_usec) < 0 || ctl->for_usec < 60000000 ||
+        ctl->for_usec / 1000000 > LIMIT_LINK_MAX_SECONDS)
+        return ctl_usage(ctl, "--for \"%s\": write how long, from 1m to 744h (31 days)", text);
+    return CTL_OK;
+}
+
 static int read_delay(struct ctl *ctl, const char *text)
 {
     if (parse_duration(text, &ctl->delay_usec) < 0 || ctl->delay_usec < 100000 ||
@@ -291,6 +305,8 @@ static int read_root(struct ctl *ctl, const char *text)
         r = path_control_socket(&paths, control_socket, &error);
     if (r == 0)
         r = path_scoreboard(&paths, ctl->scoreboard, &error);
+    if (r == 0)
+        r = path_limit_key(&paths, ctl->limit_key, &error);
     if (r < 0)
         return ctl_usage(ctl, "--root: %s", error.message);
     if (!ctl->control_socket[0])
@@ -326,6 +342,8 @@ static int take_option(struct ctl *ctl, int key, const char *value, struct wishe
         return read_tail(ctl, value);
     case OPTION_STREAM:
         return read_stream(ctl, value);
+    case OPTION_FOR:
+        return read_for(ctl, value);
     case OPTION_DELAY:
         return read_delay(ctl, value);
     case OPTION_SINCE:
