@@ -227,7 +227,7 @@ static void write_body(request_rec *r, struct out *out, const struct answer_text
     if (!is_off(answer->setting) && !r->header_only &&
         limit_kind_row(answer->cause->kind)->when != LIMIT_LATER &&
         answer->cause->retry_after_seconds <= REFRESH_MAX_SECONDS)
-        apr_table_setn(r->headers_out, "Refresh", answer->retry_after);
+        apr_table_set(r->headers_out, "Refresh", answer->retry_after);
     write_html(out, r, answer);
 }
 

@@ -36,7 +36,8 @@
     "padding:1rem;margin:0 0 1rem}"                                                                \
     "p{margin:0 0 .5rem;overflow-wrap:anywhere}p:last-child{margin:0}"                             \
     ".cause{font-size:1.15rem;font-weight:600}.hot{color:var(--bad)}"                              \
-    ".dim,footer{color:var(--dim);font-size:.9rem}a{color:var(--link)}code{font-weight:600}"       \
+    ".dim,footer{color:var(--dim);font-size:.9rem}a{color:var(--link)}code{font-weight:600;white-" \
+    "space:nowrap}"                                                                                \
     "table{border-collapse:collapse;width:100%}"                                                   \
     "th,td{text-align:left;font-weight:400;padding:.35rem .75rem .35rem 0;vertical-align:top;"     \
     "border-top:1px solid var(--line);overflow-wrap:anywhere}"                                     \
@@ -75,9 +76,9 @@ static void write_value(struct out *out, enum limit_unit unit, bool is_known, ui
 
 static void write_reference(struct out *out, const char *reference)
 {
-    out_literal(out, "<p class=\"dim\">Visitors of it were given the reference <code>");
+    out_literal(out, "<p class=\"dim\">Its reference, as visitors see it: <code>");
     out_html(out, reference);
-    out_literal(out, "</code>.</p>\n");
+    out_literal(out, "</code></p>\n");
 }
 
 static void write_figures(struct out *out, const struct limit_cause *cause)
@@ -91,6 +92,13 @@ static void write_figures(struct out *out, const struct limit_cause *cause)
     out_literal(out, " of ");
     write_value(out, unit, true, cause->limit);
     out_literal(out, unit == LIMIT_UNIT_MILLI_CPUS ? " CPUs.</p>\n" : ".</p>\n");
+}
+
+/* A fault is of a moment, all else lasts. */
+static bool is_last_fault(const struct limit_view *view)
+{
+    return view->last.kind && view->cause.kind == view->last.kind &&
+           view->cause.event_usec == view->last.event_usec;
 }
 
 static void write_cause(struct out *out, const struct limit_view *view)
@@ -108,7 +116,7 @@ static void write_cause(struct out *out, const struct limit_view *view)
         out_literal(out, "</p>\n");
     }
     if (cause->since_realtime_usec) {
-        out_literal(out, "<p>Since ");
+        out_text(out, is_last_fault(view) ? "<p>At " : "<p>Since ");
         write_time(out, view, cause->since_realtime_usec);
         out_literal(out, ".</p>\n");
     }
@@ -116,7 +124,8 @@ static void write_cause(struct out *out, const struct limit_view *view)
     if (cause->kind) {
         out_literal(out, "<p><strong>What to do:</strong> ");
         out_html(out, limit_kind_row(cause->because ? cause->because : cause->kind)->advice);
-        out_format(out, "</p>\n<p>Who is refused is answered %u and asked to come back after %u s.",
+        out_format(out,
+                   "</p>\n<p>A visitor who gets no answer is told %u, and to come back after %u s.",
                    cause->status, cause->retry_after_seconds);
         out_literal(out, "</p>\n");
         write_reference(out, view->reference);
@@ -134,8 +143,14 @@ static void write_last_fault(struct out *out, const struct limit_view *view)
         out_literal(out, "None since the supervisor's start.</p>\n</section>\n");
         return;
     }
+    if (is_last_fault(view)) {
+        out_literal(out, "The one above. Faults in all: ");
+        out_count(out, view->slot->faults);
+        out_literal(out, ".</p>\n</section>\n");
+        return;
+    }
     out_html(out, row->title);
-    out_literal(out, "</p>\n<p>It was at ");
+    out_literal(out, "</p>\n<p>At ");
     write_time(out, view, last->since_realtime_usec);
     out_literal(out, ". Faults in all: ");
     out_count(out, view->slot->faults);
