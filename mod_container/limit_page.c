@@ -12,8 +12,8 @@
 #include <http_request.h>
 #include <mod_core.h>
 
+#include "common/board/limit_link.h"
 #include "common/board/out_memory.h"
-#include "common/limit_link.h"
 #include "common/sha256.h"
 #include "mod_container/accept.h"
 #include "mod_container/module.h"

@@ -9,9 +9,9 @@
 #include <http_core.h>
 #include <http_protocol.h>
 
+#include "common/board/limit_link.h"
 #include "common/board/limit_view.h"
 #include "common/board/out_memory.h"
-#include "common/limit_link.h"
 #include "mod_container/html.h"
 #include "mod_container/limit_page.h"
 #include "mod_container/module.h"
@@ -300,7 +300,7 @@ static int show(request_rec *r, const char *tenant, const char *service, bool is
                                            : limit_kind_row(LIMIT_NO_SUPERVISOR)->title);
     int found = scoreboard_find(board.reader, tenant, service, &index, &slot);
     if (found == -ENOENT)
-        return reply_text(r, HTTP_NOT_FOUND, limit_kind_row(LIMIT_NO_SERVICE)->title);
+        return HTTP_NOT_FOUND;
     if (found < 0)
         return unavailable(r, limit_kind_row(LIMIT_UNREADABLE)->title);
     limit_page_key(key);

@@ -5,7 +5,7 @@
 /*
  * What limits one service, told to those whom it concerns: below the status page's Location, to the
  * operator or, with a ContainerStatusScope, to a tenant; and on the tenant's own site, by a signed
- * link (common/limit_link.h).
+ * link (common/board/limit_link.h).
  */
 
 #include <httpd.h>

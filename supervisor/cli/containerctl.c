@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/board/limit_link.h"
 #include "common/cleanup.h"
-#include "common/limit_link.h"
 #include "common/units.h"
 #include "supervisor/cli/ctl.h"
 

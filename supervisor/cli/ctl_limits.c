@@ -8,10 +8,10 @@
 #include <strings.h>
 #include <time.h>
 
+#include "common/board/limit_link.h"
 #include "common/board/limit_view.h"
 #include "common/board/out_memory.h"
 #include "common/cleanup.h"
-#include "common/limit_link.h"
 #include "common/units.h"
 #include "supervisor/cli/ctl.h"
 #include "supervisor/cli/ctl_board.h"

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/board/limit_link.h"
 #include "common/cleanup.h"
-#include "common/limit_link.h"
 
 #define FILE_NAME "limit-key"
 

@@ -4,9 +4,10 @@
 
 /*
  * The key of signed links to a service's limits and of the references on limit pages
- * (common/limit_link.h). It is made once and kept in the data directory, where only root comes, so
- * that links live through restarts; a copy in the run directory is for httpd's children while the
- * supervisor runs. To revoke all links: stop the supervisor, remove DATA/limit-key, start it.
+ * (common/board/limit_link.h). It is made once and kept in the data directory, where only root
+ * comes, so that links live through restarts; a copy in the run directory is for httpd's children
+ * while the supervisor runs. To revoke all links: stop the supervisor, remove DATA/limit-key, start
+ * it.
  */
 
 #include "supervisor/daemon/engine.h"

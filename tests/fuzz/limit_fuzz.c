@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/board/limit_link.h"
 #include "common/board/out_memory.h"
 #include "common/cleanup.h"
-#include "common/limit_link.h"
 #include "mod_container/accept.h"
 #include "mod_container/limit_template.h"
 

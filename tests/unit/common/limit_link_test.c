@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
+#include "common/board/limit_link.h"
 #include "common/cleanup.h"
-#include "common/limit_link.h"
 
 #define UNTIL UINT64_C(1795324203)
 

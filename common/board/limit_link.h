@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef COMMON_LIMIT_LINK_H
-#define COMMON_LIMIT_LINK_H
+#ifndef COMMON_BOARD_LIMIT_LINK_H
+#define COMMON_BOARD_LIMIT_LINK_H
 
 /*
  * Signed links to what limits a service: who has one sees the tenant's view of one service for some

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/limit_link.h"
+#include "common/board/limit_link.h"
 
 #include <errno.h>
 #include <fcntl.h>
