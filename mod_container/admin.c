@@ -9,13 +9,13 @@
 
 #include "mod_container/admin_answer.h"
 #include "mod_container/admin_call.h"
+#include "mod_container/admin_limit.h"
 #include "mod_container/body.h"
 #include "mod_container/module.h"
 #include "mod_container/order.h"
 #include "mod_container/origin.h"
 #include "mod_container/reply.h"
 #include "mod_container/scope.h"
-#include "mod_container/throttle.h"
 #include "mod_container/token.h"
 
 #define BODY_MAX 4096
@@ -126,7 +126,7 @@ static int read_order(request_rec *r, struct order *order)
 
 static int handle_post(request_rec *r, struct order *order)
 {
-    unsigned wait_seconds = throttle_take(r, config_of_request(r));
+    unsigned wait_seconds = admin_limit_take(r, config_of_request(r));
 
     if (wait_seconds > 0) {
         apr_table_setn(r->headers_out, "Retry-After", apr_itoa(r->pool, (int)wait_seconds));

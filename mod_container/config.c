@@ -12,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/units.h"
+#include "mod_container/door/door.h"
 #include "mod_container/limit_page.h"
 #include "mod_container/module.h"
 #include "mod_container/path.h"
@@ -35,6 +36,7 @@ const char *config_first_route(void)
 void config_reset(void)
 {
     first_route = NULL;
+    door_reset();
 }
 
 void *config_create_server(apr_pool_t *pool, server_rec *server)
@@ -70,6 +72,7 @@ void *config_merge_location(apr_pool_t *pool, void *base, void *added)
     /* A section inside, or later, says anew which tenants; it does not add to those outside. */
     merged->status_scope = inner->status_scope ? inner->status_scope : outer->status_scope;
     merged->limit_page = inner->limit_page ? inner->limit_page : outer->limit_page;
+    merged->door = door_merge(pool, outer->door, inner->door);
     merged->base = inner->base ? inner->base : outer->base;
     return merged;
 }
@@ -92,6 +95,8 @@ int config_resolve(const server_rec *main_server, struct module_state *state, st
         r = path_traffic(&paths, state->traffic_path, error);
     if (r == 0)
         r = path_limit_key(&paths, state->limit_key_path, error);
+    if (r == 0)
+        r = path_throttle(&paths, state->throttle_path, error);
     if (r == 0 && !config->control_socket)
         return path_control_socket(&paths, state->control_path, error);
     if (r == 0)
@@ -438,6 +443,24 @@ const command_rec config_directives[] = {
                     "TENANT...: this Location shows and steers these tenants only"),
     AP_INIT_FLAG("ContainerStatusLogs", set_logs, NULL, ACCESS_CONF | RSRC_CONF,
                  "On: the page of a service shows the last lines of its log"),
+    AP_INIT_TAKE1("ContainerThrottle", door_set_mode, NULL, ACCESS_CONF | RSRC_CONF,
+                  "On, Off, or DryRun: counts and logs, but refuses nobody"),
+    AP_INIT_TAKE_ARGV("ContainerThrottleRule", door_set_rule, NULL, ACCESS_CONF | RSRC_CONF,
+                      "NAME NUMBER/INTERVAL [OPTION...], or NAME off"),
+    AP_INIT_ITERATE("ContainerThrottleAllow", door_set_allow, NULL, ACCESS_CONF | RSRC_CONF,
+                    "NETWORK or expr=EXPRESSION...: clients who are never counted nor refused"),
+    AP_INIT_ITERATE("ContainerThrottleDeny", door_set_deny, NULL, ACCESS_CONF | RSRC_CONF,
+                    "NETWORK or expr=EXPRESSION...: clients who are always refused"),
+    AP_INIT_TAKE2("ContainerThrottlePrefix", door_set_prefix, NULL, RSRC_CONF,
+                  "the bits of an address that make a client, of IPv4 and of IPv6"),
+    AP_INIT_TAKE1("ContainerThrottleTable", door_set_entries, NULL, RSRC_CONF,
+                  "how many clients there is room for"),
+    AP_INIT_TAKE1("ContainerThrottleStatus", door_set_status, NULL, ACCESS_CONF | RSRC_CONF,
+                  "the status of refusals"),
+    AP_INIT_TAKE1("ContainerThrottlePage", door_set_page, NULL, ACCESS_CONF | RSRC_CONF,
+                  "a file of HTML that refused people get"),
+    AP_INIT_FLAG("ContainerThrottleLoopback", door_set_loopback, NULL, ACCESS_CONF | RSRC_CONF,
+                 "On: clients from loopback are counted like any other"),
     {.name = NULL},
 };
 #pragma GCC diagnostic pop

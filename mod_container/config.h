@@ -37,6 +37,7 @@ struct route {
 
 struct status_scope;  /* scope.h */
 struct limit_setting; /* limit_page.h */
+struct door_config;   /* door/rules.h */
 
 /* Per <Location> or server. Tri-state flags: -1 is "not said here". */
 struct location_config {
@@ -48,6 +49,7 @@ struct location_config {
     int status_logs;                   /* ContainerStatusLogs: the page shows the last log lines */
     struct status_scope *status_scope; /* ContainerStatusScope, or NULL: all tenants */
     const struct limit_setting *limit_page; /* ContainerLimitPage, or NULL: our own */
+    struct door_config *door;               /* ContainerThrottle..., or NULL: nothing said here */
     const char *base; /* path of the <Location> that enables a handler; NULL for LocationMatch */
 };
 
@@ -57,6 +59,7 @@ struct module_state {
     char control_path[PATH_MAX];
     char traffic_path[PATH_MAX];
     char limit_key_path[PATH_MAX];
+    char throttle_path[PATH_MAX];
     const char *content_security_policy;
 };
 

@@ -27,13 +27,14 @@
 #include <apr_optional_hooks.h>
 
 #include "mod_container/admin.h"
+#include "mod_container/admin_limit.h"
+#include "mod_container/door/door.h"
 #include "mod_container/limit_page.h"
 #include "mod_container/limit_status.h"
 #include "mod_container/module.h"
 #include "mod_container/route.h"
 #include "mod_container/status.h"
 #include "mod_container/status_events.h"
-#include "mod_container/throttle.h"
 #include "mod_container/token.h"
 #include "mod_container/traffic.h"
 
@@ -60,6 +61,22 @@ struct summary_cache *module_summaries(void)
 struct answer_cache *module_answers(void)
 {
     return child_answers;
+}
+
+struct module_request *module_request_find(const request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &container_module);
+}
+
+struct module_request *module_request_make(request_rec *r)
+{
+    struct module_request *request = module_request_find(r);
+
+    if (!request) {
+        request = apr_pcalloc(r->pool, sizeof(*request));
+        ap_set_module_config(r->request_config, &container_module, request);
+    }
+    return request;
 }
 
 static int pre_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t *temp_pool)
@@ -109,6 +126,7 @@ static int check_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_
  *   5. the places of event streams, which the children share
  *   6. the pages of limits
  *   7. our name in the Server header, as far as ServerTokens allows
+ *   8. the door's table, when there is a rule
  */
 static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t *temp_pool,
                        server_rec *server)
@@ -128,7 +146,7 @@ static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t
     state->content_security_policy = status_security_policy(config_pool); /* 3 */
     apr_status_t status = token_start(server);                            /* 4 */
     if (status == APR_SUCCESS)
-        status = throttle_start(config_pool);
+        status = admin_limit_start(config_pool);
     if (status != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, status, server,
                      "no random bytes or no shared memory for the admin calls");
@@ -144,7 +162,7 @@ static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t
         limit_status_start(config_pool) != APR_SUCCESS)
         return HTTP_INTERNAL_SERVER_ERROR;
     ap_add_version_component(config_pool, "mod_container/" MOD_CONTAINER_VERSION); /* 7 */
-    return OK;
+    return door_start(config_pool, server);                                        /* 8 */
 }
 
 static void child_init(apr_pool_t *child_pool, server_rec *server)
@@ -181,6 +199,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_insert_error_filter(route_insert_error_filter, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_log_transaction(traffic_log_transaction, logs, NULL, APR_HOOK_LAST);
     traffic_register();
+    door_register();
 
     ap_hook_child_stopping(status_events_stop, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(status_handler, NULL, NULL, APR_HOOK_MIDDLE);

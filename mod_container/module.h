@@ -18,6 +18,18 @@
 extern module AP_MODULE_DECLARE_DATA container_module __attribute__((visibility("default")));
 APLOG_USE_MODULE(container);
 
+/* What the module keeps with a request; not with its sub-requests or the next of its chain. */
+struct routed;
+struct door_request;
+struct module_request {
+    struct routed *routed;     /* route.h; NULL: no route */
+    struct door_request *door; /* door/door.c; with the first request of a chain only */
+};
+
+/* Made when it is not there yet, and NULL when it is not, without making it. */
+struct module_request *module_request_make(request_rec *r);
+struct module_request *module_request_find(const request_rec *r);
+
 /* Set in post_config, read by all; lives as long as the configuration. */
 const struct module_state *module_state(void);
 

@@ -24,7 +24,9 @@
 
 struct routed *route_of_request(const request_rec *r)
 {
-    return ap_get_module_config(r->request_config, &container_module);
+    const struct module_request *request = module_request_find(r);
+
+    return request ? request->routed : NULL;
 }
 
 /* ---- before the handler ---- */
@@ -49,7 +51,7 @@ int route_translate_name(request_rec *r)
     routed->is_limit_link = limit_status_is_link(r);
     if (!routed->is_limit_link)
         routed->traffic = traffic_begin(r, route);
-    ap_set_module_config(r->request_config, &container_module, routed);
+    module_request_make(r)->routed = routed;
     if (!path_is_acceptable(r->uri)) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                       "path with a control character, '?' or encoded slash: not handed on");

@@ -31,11 +31,17 @@ struct door_cost {
 #define DOOR_COSTS 8
 
 struct door_rule {
-    const char *name;  /* "login" */
-    const char *where; /* FILE:LINE of its directive */
-    const char *zone;  /* where it holds: "server", a vhost's name, or that and a Location */
-    unsigned rule_number,
-        zone_number; /* throttle_name() of the two; set before there are children */
+    const char *name; /* "login" */
+
+    /* Filled by door_add_rule() and at httpd's start. */
+    const char *where;   /* FILE:LINE of its directive */
+    server_rec *server;  /* in which it stands */
+    const char *section; /* "<Location /shop>", or NULL: of the server or virtual host itself */
+    const char *zone;    /* where it holds: "server", "NAME:PORT", or that and a section */
+    unsigned index;      /* among all rules of the configuration */
+    unsigned rule_number, zone_number; /* throttle_name() of the two */
+
+    bool is_off; /* takes the rule of this name out of the sections around */
 
     struct throttle_limit limit;
     bool is_per_page;    /* counts each page of a client apart */
@@ -44,7 +50,8 @@ struct door_rule {
         *paths;           /* of const char *, normalised; "/a" one page, "/a/" and all below, or
                              "*.php"; NULL: all */
     ap_expr_info_t *when; /* or NULL */
-    bool counts_requests; /* false: only what costs says */
+    unsigned cost;        /* of each request; at least 1 */
+    bool counts_requests; /* false: only what costs says; then it has a block */
     struct door_cost costs[DOOR_COSTS];
     unsigned cost_count;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mod_container/throttle.h"
+#include "mod_container/admin_limit.h"
 
 #include <string.h>
 
@@ -11,7 +11,7 @@
 
 static struct limiter *limiter; /* set once a start, before children exist */
 
-apr_status_t throttle_start(apr_pool_t *config_pool)
+apr_status_t admin_limit_start(apr_pool_t *config_pool)
 {
     apr_shm_t *memory;
     apr_status_t status = apr_shm_create(&memory, sizeof(*limiter), NULL, config_pool);
@@ -44,7 +44,7 @@ static uint64_t hash_client(const apr_sockaddr_t *address, int limit)
     return client;
 }
 
-unsigned throttle_take(const request_rec *r, const struct location_config *config)
+unsigned admin_limit_take(const request_rec *r, const struct location_config *config)
 {
     int limit = config->admin_limit >= 0 ? config->admin_limit : ADMIN_LIMIT_DEFAULT;
 
