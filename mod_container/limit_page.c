@@ -275,7 +275,10 @@ static bool is_time_to_log(struct route *route, enum limit_kind kind, apr_uint32
     if (last != 0 && now - last < LOG_INTERVAL_SECONDS)
         return false;
     *second = now;
-    return apr_atomic_cas32(&route->logged_at[kind], now, last) == last;
+    if (apr_atomic_cas32(&route->logged_at[kind], now, last) == last)
+        return true;
+    *second = apr_atomic_read32(&route->logged_at[kind]); /* another thread logs it just now */
+    return false;
 }
 
 static void log_refusal(request_rec *r, const struct route *route, const struct limit_cause *cause,

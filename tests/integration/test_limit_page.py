@@ -166,6 +166,7 @@ def test_request_that_breaks_after_a_fault(serve, board, breaker, fault, status,
     reply = httpd.get("/x.php")
     assert (reply.status, reply.headers["Retry-After"]) == (status, retry), httpd.log()
     assert ("Resource Limit Is Reached" in reply.text) == (status == 508)
+    assert f"reference {reference_of(reply)}" in httpd.log()
     told = limits(httpd)
     assert (told["cause"] or {}).get("kind") == kind
     if status == 508:
@@ -390,6 +391,7 @@ def test_views_of_tenant_and_operator(serve, board, limited):
         assert rows["memory"] == {"name": "memory", "unit": "bytes", "value": 60 << 20, "limit": 64 << 20, "hits": 9}
         assert rows["cpu"]["value"] == 0.125 and rows["cpu"]["limit"] == 0.5
         assert rows["oom"]["hits"] == 2 and rows["disk"]["limit"] is None and rows["requests"]["value"] is None
+    assert 'href="/container-status/alpha/web/limits"' in httpd.get("/container-status/alpha/web").text
     page, tenants = (httpd.get(f"{place}/limits").text for place in
                      ("/container-status/alpha/web", "/tenants/alpha/alpha/web"))
     assert "secret of the operator" in page and "secret-image" in page and "4711" in page
