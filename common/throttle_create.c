@@ -165,9 +165,9 @@ static int build(const char *path, uint32_t sets, struct error *error)
 
 static void retire(const char *path)
 {
-    struct throttle_table *old;
+    struct throttle_table *old = NULL;
 
-    if (throttle_open(path, true, &old, NULL) < 0)
+    if (throttle_open(path, true, &old, NULL) < 0 || !old)
         return;
     atomic_store(&old->header->retired, 1);
     throttle_close(old);

@@ -13,6 +13,7 @@
 #include "common/cleanup.h"
 #include "common/units.h"
 #include "mod_container/door/door.h"
+#include "mod_container/door/evasive.h"
 #include "mod_container/limit_page.h"
 #include "mod_container/module.h"
 #include "mod_container/path.h"
@@ -461,6 +462,27 @@ const command_rec config_directives[] = {
                   "a file of HTML that refused people get"),
     AP_INIT_FLAG("ContainerThrottleLoopback", door_set_loopback, NULL, ACCESS_CONF | RSRC_CONF,
                  "On: clients from loopback are counted like any other"),
+    AP_INIT_TAKE1("DOSHashTableSize", evasive_set_number, NULL, RSRC_CONF, "as in mod_evasive"),
+    AP_INIT_TAKE1("DOSPageCount", evasive_set_number, NULL, RSRC_CONF, "as in mod_evasive"),
+    AP_INIT_TAKE1("DOSSiteCount", evasive_set_number, NULL, RSRC_CONF, "as in mod_evasive"),
+    AP_INIT_TAKE1("DOSPageInterval", evasive_set_number, NULL, RSRC_CONF, "as in mod_evasive"),
+    AP_INIT_TAKE1("DOSSiteInterval", evasive_set_number, NULL, RSRC_CONF, "as in mod_evasive"),
+    AP_INIT_TAKE1("DOSBlockingPeriod", evasive_set_number, NULL, RSRC_CONF, "as in mod_evasive"),
+    AP_INIT_TAKE1("DOSHTTPStatus", evasive_set_status, NULL, RSRC_CONF, "the status of refusals"),
+    AP_INIT_TAKE1("DOSHTTPResponseCode", evasive_set_status, NULL, RSRC_CONF,
+                  "the status of refusals"),
+    AP_INIT_TAKE1("DOSBlockingHttpResponse", evasive_set_status, NULL, RSRC_CONF,
+                  "the status of refusals"),
+    AP_INIT_TAKE1("DOSEnabled", evasive_set_enabled, NULL, RSRC_CONF, "true or false"),
+    AP_INIT_ITERATE("DOSWhitelist", evasive_add_client, NULL, RSRC_CONF,
+                    "ADDRESS, NETWORK or 192.0.2.*...: clients who are never counted"),
+    AP_INIT_ITERATE("DOSWhitelistUri", evasive_add_uri, NULL, RSRC_CONF, "regular expressions"),
+    AP_INIT_ITERATE("DOSTargetlistUri", evasive_add_uri, NULL, RSRC_CONF, "regular expressions"),
+    AP_INIT_RAW_ARGS("DOSBlocklistUri", evasive_note, NULL, RSRC_CONF, "not done; the log says so"),
+    AP_INIT_RAW_ARGS("DOSSystemCommand", evasive_note, NULL, RSRC_CONF,
+                     "not done; the log says so"),
+    AP_INIT_RAW_ARGS("DOSEmailNotify", evasive_note, NULL, RSRC_CONF, "not done; the log says so"),
+    AP_INIT_RAW_ARGS("DOSLogDir", evasive_note, NULL, RSRC_CONF, "not done; the log says so"),
     {.name = NULL},
 };
 #pragma GCC diagnostic pop

@@ -29,6 +29,7 @@
 #include "mod_container/admin.h"
 #include "mod_container/admin_limit.h"
 #include "mod_container/door/door.h"
+#include "mod_container/door/evasive.h"
 #include "mod_container/limit_page.h"
 #include "mod_container/limit_status.h"
 #include "mod_container/module.h"
@@ -185,7 +186,6 @@ static void register_hooks(apr_pool_t *pool)
      */
     static const char *const logs[] = {"mod_log_config.c", "mod_logio.c", NULL};
 
-    (void)pool;
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
@@ -200,6 +200,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_log_transaction(traffic_log_transaction, logs, NULL, APR_HOOK_LAST);
     traffic_register();
     door_register();
+    evasive_register(pool);
 
     ap_hook_child_stopping(status_events_stop, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(status_handler, NULL, NULL, APR_HOOK_MIDDLE);

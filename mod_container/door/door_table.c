@@ -142,9 +142,9 @@ static void print_rule(apr_file_t *out, apr_pool_t *pool, const struct door_rule
                         rule->is_renewed ? ",renew" : "");
     if (rule->status)
         apr_file_printf(out, " status-code=%d", rule->status);
-    apr_file_printf(out, "%s%s%s (%s)\n", rule->when ? " when=..." : "",
-                    rule->is_dry ? " dry-run" : "", rule->is_loopback ? " loopback" : "",
-                    rule->where);
+    apr_file_printf(out, "%s%s%s%s (%s)\n", rule->is_off ? " off" : "",
+                    rule->when ? " when=..." : "", rule->is_dry ? " dry-run" : "",
+                    rule->is_loopback ? " loopback" : "", rule->where);
 }
 
 static void dump(apr_pool_t *pool, server_rec *server)
