@@ -101,3 +101,8 @@ int path_throttle(const struct paths *paths, char *buffer, struct error *error)
 {
     return path_join(buffer, paths->run, "throttle", error);
 }
+
+int path_limit_key(const struct paths *paths, char *buffer, struct error *error)
+{
+    return path_join(buffer, paths->run, "limit-key", error);
+}

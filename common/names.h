@@ -60,6 +60,7 @@ int path_absolute(char *buffer, const char *path, struct error *error);
 int path_control_socket(const struct paths *paths, char *buffer, struct error *error);
 int path_scoreboard(const struct paths *paths, char *buffer, struct error *error);
 int path_traffic(const struct paths *paths, char *buffer, struct error *error);
+int path_limit_key(const struct paths *paths, char *buffer, struct error *error);
 int path_throttle(const struct paths *paths, char *buffer, struct error *error);
 
 #endif

@@ -55,11 +55,12 @@ _containerctl() {
     --timeout) words="10 30 60" ;;
     --since) words="10m 1h 24h" ;;
     --range) words="1h 24h 30d" ;;
+    --for) words="1h 24h 72h" ;;
     esac
     if [[ -z $words ]]; then
         case $verb:$word in
         :-*) words=$everywhere ;;
-        :*) words="ps status top why processes events history inspect start stop restart pause resume kill logs mails throttle apply version help" ;;
+        :*) words="ps status top why limits processes events history inspect start stop restart pause resume kill logs mails throttle apply version help" ;;
         ps:-*) words="--all --quiet --no-trunc $everywhere" ;;
         kill:-*) words="--signal --timeout --no-wait $everywhere" ;;
         start:-* | stop:-* | restart:-* | pause:-* | resume:-*) words="--timeout --no-wait $everywhere" ;;
@@ -69,15 +70,17 @@ _containerctl() {
         top:-*) words="--sort --state --search --limit --delay $everywhere" ;;
         throttle:-*) words="--for --force --all $everywhere" ;;
         history:-*) words="--range $everywhere" ;;
+        limits:-*) words="--for $everywhere" ;;
         logs:-*) words="--follow --tail --timestamps --stream $everywhere" ;;
         *:-*) words=$everywhere ;;
         throttle:*) words="ls add rm clear test" ;;
         ps:*) words=$(_containerctl_names tenants) ;;
         status:* | top:*) words=$(_containerctl_names tenants) ;;
         events:* | mails:*) words=$(_containerctl_names all) ;;
+        limits:*) words="$(_containerctl_names services) link" ;;
         inspect:* | logs:* | why:* | processes:* | history:*) words=$(_containerctl_names services) ;;
         start:* | stop:* | restart:* | pause:* | resume:* | kill:*) words=$(_containerctl_names all) ;;
-        help:*) words="ps status top why processes events history inspect start stop restart pause resume kill logs mails throttle apply version" ;;
+        help:*) words="ps status top why limits processes events history inspect start stop restart pause resume kill logs mails throttle apply version" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

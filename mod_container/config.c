@@ -14,6 +14,7 @@
 #include "common/units.h"
 #include "mod_container/door/door.h"
 #include "mod_container/door/evasive.h"
+#include "mod_container/limit_page.h"
 #include "mod_container/module.h"
 #include "mod_container/path.h"
 #include "mod_container/scope.h"
@@ -71,6 +72,7 @@ void *config_merge_location(apr_pool_t *pool, void *base, void *added)
     merged->status_logs = inner->status_logs >= 0 ? inner->status_logs : outer->status_logs;
     /* A section inside, or later, says anew which tenants; it does not add to those outside. */
     merged->status_scope = inner->status_scope ? inner->status_scope : outer->status_scope;
+    merged->limit_page = inner->limit_page ? inner->limit_page : outer->limit_page;
     merged->door = door_merge(pool, outer->door, inner->door);
     merged->base = inner->base ? inner->base : outer->base;
     return merged;
@@ -92,6 +94,8 @@ int config_resolve(const server_rec *main_server, struct module_state *state, st
         r = path_scoreboard(&paths, state->scoreboard_path, error);
     if (r == 0)
         r = path_traffic(&paths, state->traffic_path, error);
+    if (r == 0)
+        r = path_limit_key(&paths, state->limit_key_path, error);
     if (r == 0)
         r = path_throttle(&paths, state->throttle_path, error);
     if (r == 0 && !config->control_socket)
@@ -290,6 +294,36 @@ static const char *set_traffic_query(cmd_parms *cmd, void *data, int value)
     return problem;
 }
 
+/* ---- ContainerLimitPage ---- */
+
+static apr_status_t free_template(void *template)
+{
+    limit_template_free(template);
+    return APR_SUCCESS;
+}
+
+static const char *set_limit_page(cmd_parms *cmd, void *data, const char *file)
+{
+    struct location_config *config = data;
+    struct limit_setting *setting = apr_pcalloc(cmd->pool, sizeof(*setting));
+    struct error error = ERROR_INIT;
+    const char *problem = check_section(cmd);
+
+    if (problem)
+        return problem;
+    setting->is_off = strcmp(file, "off") == 0;
+    if (!setting->is_off) {
+        const char *path = ap_server_root_relative(cmd->pool, file);
+        if (!path || limit_template_load(path, &setting->template, &error) < 0)
+            return apr_psprintf(cmd->pool, "ContainerLimitPage: %s",
+                                path ? error.message : "this is no path");
+        apr_pool_cleanup_register(cmd->pool, setting->template, free_template,
+                                  apr_pool_cleanup_null);
+    }
+    config->limit_page = setting;
+    return NULL;
+}
+
 /* ---- ContainerStatus and ContainerAdmin ---- */
 
 /* The section around a directive that is a <Location> by name, whatever <IfModule> is in between.
@@ -397,6 +431,9 @@ const command_rec config_directives[] = {
                       "TENANT/SERVICE [docroot=PATH] [static=DIRECTORY] [fallback=URI], or off"),
     AP_INIT_FLAG("ContainerTrafficQuery", set_traffic_query, NULL, RSRC_CONF | ACCESS_CONF,
                  "On: the traffic board remembers the last requests with their query strings"),
+    AP_INIT_TAKE1("ContainerLimitPage", set_limit_page, NULL, RSRC_CONF | ACCESS_CONF,
+                  "an HTML file with places %{status}, %{message} ... for visitors whom a service "
+                  "cannot serve, or off"),
     AP_INIT_FLAG("ContainerStatus", set_status, NULL, ACCESS_CONF | RSRC_CONF,
                  "On: SetHandler container-status shows the containers in this Location"),
     AP_INIT_FLAG("ContainerAdmin", set_admin, NULL, ACCESS_CONF | RSRC_CONF,

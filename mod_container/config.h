@@ -12,20 +12,9 @@
 #include <http_config.h>
 #include <limits.h>
 
+#include "common/board/limit_cause.h"
 #include "common/error.h"
 #include "common/names.h"
-
-/* Why a routed request was not handed on; each has its own line in the error log (route.c). */
-enum route_refusal {
-    ROUTE_NO_SUPERVISOR = 0,
-    ROUTE_STALE,
-    ROUTE_UNKNOWN_SERVICE,
-    ROUTE_UNREADABLE,
-    ROUTE_NOT_RUNNING,
-    ROUTE_NO_ENDPOINT,
-    ROUTE_BAD_STATIC,
-    ROUTE_REFUSAL_COUNT
-};
 
 /* One ContainerRoute. */
 struct route {
@@ -40,14 +29,15 @@ struct route {
     /* What a child remembers; its threads share it, each word an atomic. */
     volatile apr_uint32_t slot_hint;
     volatile apr_uint32_t traffic_hint;
-    volatile apr_uint32_t logged_at[ROUTE_REFUSAL_COUNT]; /* seconds since the epoch */
+    volatile apr_uint32_t logged_at[LIMIT_KIND_COUNT]; /* seconds since the epoch */
 };
 
 #define ADMIN_LIMIT_DEFAULT 120
 #define ADMIN_LIMIT_MAX     6000
 
-struct status_scope; /* scope.h */
-struct door_config;  /* door/rules.h */
+struct status_scope;  /* scope.h */
+struct limit_setting; /* limit_page.h */
+struct door_config;   /* door/rules.h */
 
 /* Per <Location> or server. Tri-state flags: -1 is "not said here". */
 struct location_config {
@@ -58,7 +48,8 @@ struct location_config {
     int traffic_query;                 /* the last requests are shown with their query */
     int status_logs;                   /* ContainerStatusLogs: the page shows the last log lines */
     struct status_scope *status_scope; /* ContainerStatusScope, or NULL: all tenants */
-    struct door_config *door;          /* ContainerThrottle..., or NULL: nothing said here */
+    const struct limit_setting *limit_page; /* ContainerLimitPage, or NULL: our own */
+    struct door_config *door;               /* ContainerThrottle..., or NULL: nothing said here */
     const char *base; /* path of the <Location> that enables a handler; NULL for LocationMatch */
 };
 
@@ -67,6 +58,7 @@ struct module_state {
     char scoreboard_path[PATH_MAX];
     char control_path[PATH_MAX];
     char traffic_path[PATH_MAX];
+    char limit_key_path[PATH_MAX];
     char throttle_path[PATH_MAX];
     const char *content_security_policy;
 };

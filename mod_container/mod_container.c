@@ -8,8 +8,10 @@
  *     plan,tree  which script or file            admin    POST actions
  *     static     a tenant's plain files          reply    small answers
  *     traffic    what is counted of requests
+ *     limit_page    what a visitor reads whom a service cannot serve; limit_failure: why
+ *     limit_status  the tenant's and the operator's views of that, and signed links
  *     scope  ContainerStatusScope                token    the tokens and results of its forms
- *     form, query, origin, path, seal, text, tree: no httpd inside, unit-tested
+ *     form, query, origin, path, text, tree: no httpd inside, unit-tested
  */
 #include <httpd.h>
 
@@ -18,6 +20,7 @@
 #include <http_log.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include <mod_proxy.h>
 #include <mod_status.h>
 #include <mpm_common.h>
 
@@ -27,6 +30,8 @@
 #include "mod_container/admin_limit.h"
 #include "mod_container/door/door.h"
 #include "mod_container/door/evasive.h"
+#include "mod_container/limit_page.h"
+#include "mod_container/limit_status.h"
 #include "mod_container/module.h"
 #include "mod_container/route.h"
 #include "mod_container/status.h"
@@ -120,8 +125,9 @@ static int check_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_
  *   3. the hash of the style sheet
  *   4. the key of the page's forms, the memory that counts admin calls
  *   5. the places of event streams, which the children share
- *   6. our name in the Server header, as far as ServerTokens allows
- *   7. the door's table, when there is a rule
+ *   6. the pages of limits
+ *   7. our name in the Server header, as far as ServerTokens allows
+ *   8. the door's table, when there is a rule
  */
 static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t *temp_pool,
                        server_rec *server)
@@ -153,8 +159,11 @@ static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t
                      "no shared memory for the places of event streams");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    ap_add_version_component(config_pool, "mod_container/" MOD_CONTAINER_VERSION); /* 6 */
-    return door_start(config_pool, server);                                        /* 7 */
+    if (limit_page_start(config_pool) != APR_SUCCESS || /* 6 */
+        limit_status_start(config_pool) != APR_SUCCESS)
+        return HTTP_INTERNAL_SERVER_ERROR;
+    ap_add_version_component(config_pool, "mod_container/" MOD_CONTAINER_VERSION); /* 7 */
+    return door_start(config_pool, server);                                        /* 8 */
 }
 
 static void child_init(apr_pool_t *child_pool, server_rec *server)
@@ -186,6 +195,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_map_to_storage(route_map_to_storage, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_type_checker(route_type_checker, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(route_handler, NULL, proxy, APR_HOOK_REALLY_FIRST);
+    APR_OPTIONAL_HOOK(proxy, request_status, limit_page_proxy_failed, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_insert_error_filter(route_insert_error_filter, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_log_transaction(traffic_log_transaction, logs, NULL, APR_HOOK_LAST);
     traffic_register();

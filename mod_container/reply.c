@@ -6,7 +6,6 @@
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_protocol.h>
-#include <mod_core.h>
 
 #include "common/board/text.h"
 
@@ -75,31 +74,5 @@ int reply_json(request_rec *r, int status, json_t *object)
     begin(r, status, "application/json");
     ap_rvputs(r, text, "\n", NULL);
     free(text);
-    return OK;
-}
-
-int reply_unavailable(request_rec *r, unsigned retry_after_seconds)
-{
-    static const char page[] =
-        "<!DOCTYPE html>\n"
-        "<html lang=\"en\">\n"
-        "<head>\n"
-        "<meta charset=\"utf-8\">\n"
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-        "<title>503 Service Unavailable</title>\n"
-        "</head>\n"
-        "<body>\n"
-        "<h1>Service Unavailable</h1>\n"
-        "<p>This site cannot be reached at the moment. Please try again later.</p>\n"
-        "</body>\n"
-        "</html>\n";
-
-    apr_table_setn(r->err_headers_out, "Retry-After", apr_itoa(r->pool, (int)retry_after_seconds));
-    if (ap_response_code_string(r, ap_index_of_response(HTTP_SERVICE_UNAVAILABLE)))
-        return HTTP_SERVICE_UNAVAILABLE;
-    begin(r, HTTP_SERVICE_UNAVAILABLE, "text/html; charset=utf-8");
-    apr_table_setn(r->headers_out, "Content-Security-Policy",
-                   "default-src 'none'; frame-ancestors 'none'");
-    ap_rputs(page, r);
     return OK;
 }

@@ -25,10 +25,6 @@ int reply_options(request_rec *r, const char *allow);
 /* A JSON object; takes over the reference. NULL (no memory) becomes a 500. */
 int reply_json(request_rec *r, int status, json_t *object);
 
-/* 503 for a visitor of a tenant's site: a small HTML page, or the server's own ErrorDocument 503.
- */
-int reply_unavailable(request_rec *r, unsigned retry_after_seconds);
-
 /* Copies text into pool, cleaned (text.h); html also escapes it for HTML. */
 const char *reply_clean(apr_pool_t *pool, const char *text);
 const char *reply_html(apr_pool_t *pool, const char *text);

@@ -11,17 +11,16 @@
 #include <http_protocol.h>
 #include <http_request.h>
 
+#include "common/clock.h"
+#include "mod_container/limit_page.h"
+#include "mod_container/limit_status.h"
 #include "mod_container/module.h"
 #include "mod_container/path.h"
 #include "mod_container/plan.h"
-#include "mod_container/reply.h"
 #include "mod_container/static.h"
 #include "mod_container/tree.h"
 
-/* The same reason is logged once in so many seconds, per route and child. */
-#define LOG_INTERVAL_SECONDS 10
-#define RETRY_SOON_SECONDS   5
-#define RETRY_LATE_SECONDS   60
+#define RETRY_SOON_SECONDS 5
 
 struct routed *route_of_request(const request_rec *r)
 {
@@ -48,7 +47,10 @@ int route_translate_name(request_rec *r)
         return DECLINED;
     struct routed *routed = apr_pcalloc(r->pool, sizeof(*routed));
     routed->route = route;
-    routed->traffic = traffic_begin(r, route);
+    /* The tenant who looks for a reason is no visitor of the site. */
+    routed->is_limit_link = limit_status_is_link(r);
+    if (!routed->is_limit_link)
+        routed->traffic = traffic_begin(r, route);
     module_request_make(r)->routed = routed;
     if (!path_is_acceptable(r->uri)) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
@@ -78,41 +80,23 @@ int route_type_checker(request_rec *r)
 
 /* ---- refusals ---- */
 
-static const struct {
-    int level;
-    unsigned retry_after_seconds;
-    const char *reason;
-} refusals[ROUTE_REFUSAL_COUNT] = {
-    [ROUTE_NO_SUPERVISOR] = {APLOG_ERR, RETRY_SOON_SECONDS, "no supervisor"},
-    [ROUTE_STALE] = {APLOG_ERR, RETRY_SOON_SECONDS, "stale scoreboard"},
-    [ROUTE_UNKNOWN_SERVICE] = {APLOG_ERR, RETRY_SOON_SECONDS, "no such service"},
-    [ROUTE_UNREADABLE] = {APLOG_ERR, RETRY_SOON_SECONDS, "its slot cannot be read"},
-    [ROUTE_NOT_RUNNING] = {APLOG_WARNING, RETRY_LATE_SECONDS, "not running"},
-    [ROUTE_NO_ENDPOINT] = {APLOG_ERR, RETRY_LATE_SECONDS, "no endpoint"},
-    [ROUTE_BAD_STATIC] = {APLOG_ERR, RETRY_LATE_SECONDS, "static="},
-};
-
-/* Whether this child has not logged the reason for this route just before. */
-static bool is_time_to_log(struct route *route, enum route_refusal refusal)
+/* The visitor gets a general sentence, the log the reason. detail is cleaned there. */
+static int refuse(request_rec *r, struct route *route, enum limit_kind kind, const char *detail)
 {
-    apr_uint32_t now = (apr_uint32_t)apr_time_sec(apr_time_now());
-    apr_uint32_t last = apr_atomic_read32(&route->logged_at[refusal]);
+    const struct limit_cause cause = {.kind = kind, .detail = detail};
 
-    if (last != 0 && now - last < LOG_INTERVAL_SECONDS)
-        return false;
-    return apr_atomic_cas32(&route->logged_at[refusal], now, last) == last;
+    return limit_page_answer(r, route, &cause);
 }
 
-/* The visitor gets a general sentence, the log the reason. detail is cleaned here. */
-static int refuse(request_rec *r, struct route *route, enum route_refusal refusal,
-                  const char *detail)
+static int refuse_state(request_rec *r, struct route *route, const struct container_slot *slot)
 {
-    if (is_time_to_log(route, refusal))
-        ap_log_rerror(APLOG_MARK, refusals[refusal].level, 0, r,
-                      "ContainerRoute %s/%s (%s): %s: %s; answered 503", route->tenant,
-                      route->service, route->where, refusals[refusal].reason,
-                      reply_clean(r->pool, detail));
-    return reply_unavailable(r, refusals[refusal].retry_after_seconds);
+    const struct moment moment = {clock_boottime_usec(), clock_realtime_usec()};
+    struct limit_cause cause;
+
+    limit_cause_of_slot(slot, &moment, &cause);
+    cause.detail = apr_psprintf(
+        r->pool, "%s %s", container_state_name((enum container_state)slot->state), slot->message);
+    return limit_page_answer(r, route, &cause);
 }
 
 /*
@@ -145,7 +129,7 @@ static int find_service(request_rec *r, struct route *route, struct container_sl
     board_acquire(module_board(), &view);
     if (view.condition != BOARD_LIVE) {
         *answer =
-            refuse(r, route, view.condition == BOARD_STALE ? ROUTE_STALE : ROUTE_NO_SUPERVISOR,
+            refuse(r, route, view.condition == BOARD_STALE ? LIMIT_STALE : LIMIT_NO_SUPERVISOR,
                    view.why.message);
         return DONE;
     }
@@ -156,8 +140,8 @@ static int find_service(request_rec *r, struct route *route, struct container_sl
         return OK;
     }
     *answer = found == -ENOENT
-                  ? refuse(r, route, ROUTE_UNKNOWN_SERVICE, "the supervisor has none of this name")
-                  : refuse(r, route, ROUTE_UNREADABLE, "the supervisor is in the middle of it");
+                  ? refuse(r, route, LIMIT_NO_SERVICE, "the supervisor has none of this name")
+                  : refuse(r, route, LIMIT_UNREADABLE, "the supervisor is in the middle of it");
     return DONE;
 }
 
@@ -291,7 +275,7 @@ static int serve(request_rec *r, struct routed *routed, const struct container_s
     _cleanup_close_ int tree = route->static_dir ? tree_open(route->static_dir) : -EBADF;
 
     if (route->static_dir && tree < 0)
-        return refuse(r, route, ROUTE_BAD_STATIC,
+        return refuse(r, route, LIMIT_BAD_STATIC,
                       apr_psprintf(r->pool, "%s cannot be opened without following links: %s",
                                    route->static_dir, strerror(-tree)));
     if (slot->endpoint_kind == ENDPOINT_HTTP)
@@ -309,21 +293,23 @@ int route_handler(request_rec *r)
 
     if (!routed)
         return DECLINED;
+    if (routed->is_limit_link)
+        return limit_status_link(r, routed->route);
     if (find_service(r, routed->route, &slot, &answer) != OK)
         return answer;
     if (!state_is_routed(slot.state))
-        return refuse(
-            r, routed->route, ROUTE_NOT_RUNNING,
-            apr_psprintf(r->pool, "%s %s", container_state_name(slot.state), slot.message));
+        return refuse_state(r, routed->route, &slot);
     const char *problem = endpoint_problem(&slot);
     if (problem)
-        return refuse(r, routed->route, ROUTE_NO_ENDPOINT, problem);
+        return refuse(r, routed->route, LIMIT_NO_ENDPOINT, problem);
+    limit_mark_take(&slot, &routed->mark);
+    routed->has_mark = true;
     /* "Proxy:" of a visitor would become HTTP_PROXY of the program inside (CVE-2016-5387). */
     apr_table_unset(r->headers_in, "Proxy");
     return serve(r, routed, &slot);
 }
 
-/* mod_proxy's own 503 (the socket is gone, or its backlog full) says no time to come again. */
+/* Where ContainerLimitPage is off, mod_proxy's own 503 says no time to come again. */
 void route_insert_error_filter(request_rec *r)
 {
     if (r->status == HTTP_SERVICE_UNAVAILABLE && route_of_request(r) &&

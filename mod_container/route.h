@@ -16,7 +16,10 @@
 /* What a request of ours carries from hook to hook. */
 struct routed {
     struct route *route;
-    bool is_static;                /* a file of the tree: its type is asked for */
+    bool is_static;     /* a file of the tree: its type is asked for */
+    bool is_limit_link; /* a signed link to the service's limits (limit_status.h) */
+    bool has_mark;      /* it was handed on, and the board said then: */
+    struct limit_mark mark;
     struct traffic_count *traffic; /* NULL: not counted, or counted with another of its chain */
 };
 

@@ -10,6 +10,7 @@
 #include <scoreboard.h>
 
 #include "mod_container/admin.h"
+#include "mod_container/limit_status.h"
 #include "mod_container/module.h"
 #include "mod_container/order.h"
 #include "mod_container/page_static.h"
@@ -336,12 +337,15 @@ static int show(request_rec *r, const char *tenant)
  * What can be read below the Location:
  *     TENANT           the board of one tenant
  *     TENANT/SERVICE   the page of one service
+ *     TENANT/SERVICE/limits   what limits it
  *     -/NAME           the page's own files
  */
 static int show_target(request_rec *r, const struct location_config *config, const char *target)
 {
     if (target[0] == '-' && target[1] == '/')
         return page_static_serve(r, target);
+    if (limit_status_is_target(target))
+        return limit_status_show(r, target);
     if (strchr(target, '/'))
         return status_page_service(r, target);
     return name_is_valid(target) && status_scope_allows(config, target) ? show(r, target)
@@ -354,6 +358,8 @@ static int change_target(request_rec *r, const struct location_config *config, c
     struct order order;
     bool is_file = target[0] == '-' && target[1] == '/';
 
+    if (limit_status_is_target(target))
+        return limit_status_show(r, target);
     if (config->admin_on == 1 && !is_file)
         return admin_handle(r);
     if (!is_file &&

@@ -100,7 +100,9 @@ static void write_who(struct service_page *service)
         out_html(out, slot->message);
         out_text(out, "</p>");
     }
-    out_text(out, "</div>\n");
+    out_text(out, "<p><a href=\"");
+    page_address(&service->page, service->tenant, service->service);
+    out_text(out, "/limits\">What limits it</a></p></div>\n");
 }
 
 static void write_page(struct service_page *service)

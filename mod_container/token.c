@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/seal.h"
 #include "mod_container/reply.h"
-#include "mod_container/seal.h"
 
 #define KEY_NAME "mod_container:token-key"
 

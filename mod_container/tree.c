@@ -82,3 +82,12 @@ int tree_open_file(int tree, const char *path, struct stat *st)
         return -errno;
     return S_ISREG(st->st_mode) ? steal_fd(&fd) : -ENOENT;
 }
+
+int tree_open_plain(const char *path, struct stat *st)
+{
+    _cleanup_close_ int fd = open_beneath(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+
+    if (fd < 0)
+        return fd;
+    return fstat(fd, st) < 0 ? -errno : steal_fd(&fd);
+}

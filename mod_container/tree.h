@@ -35,4 +35,10 @@ int tree_look(int tree, const char *path, size_t length);
  */
 int tree_open_file(int tree, const char *path, struct stat *st);
 
+/*
+ * Opens what is at path, whatever it is, reached through no link, for reading and fills st. Returns
+ * a descriptor that the caller closes, or a negative errno (-ELOOP: a link).
+ */
+int tree_open_plain(const char *path, struct stat *st);
+
 #endif

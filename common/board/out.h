@@ -59,7 +59,8 @@ void out_bytes_more(struct out *out, const char *bytes, size_t length);
 
 static inline void out_bytes(struct out *out, const char *bytes, size_t length)
 {
-    if (__builtin_expect((size_t)(out->end - out->at) < length, 0)) {
+    /* Also what just fits, so that nothing is copied to NULL while there is no piece. */
+    if (__builtin_expect((size_t)(out->end - out->at) <= length, 0)) {
         out_bytes_more(out, bytes, length);
         return;
     }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/board/limit_link.h"
 #include "common/cleanup.h"
 #include "common/throttle.h"
 #include "common/units.h"
@@ -53,6 +54,8 @@ static const struct verb {
      1, 1, ctl_why},
     {"throttle", "ls|add|rm|clear|test [ADDRESS]",
      "show whom httpd blocks, block an address or network, take blocks back", 1, 2, ctl_throttle},
+    {"limits", "[link] TENANT/SERVICE",
+     "tell what limits a service; or print a link by which its tenant sees that", 1, 2, ctl_limits},
     {"apply", "", "read the tenants' files again; only what changed restarts", 0, 0, ctl_apply},
     {"version", "", "show the versions of this program and of the supervisor", 0, 0, ctl_version},
 };
@@ -102,7 +105,8 @@ static const struct option_row {
     {"limit", OPTION_LIMIT, "N", "status top", "at most N containers"},
     {"range", OPTION_RANGE, "RANGE", "history", "1h, 24h (default) or 30d"},
     {"delay", OPTION_DELAY, "TIME", "top", "look again after so long (1s)"},
-    {"for", OPTION_FOR, "TIME", "throttle", "add: so long, as 90s, 10m (default) or 24h"},
+    {"for", OPTION_FOR, "TIME", "throttle limits",
+     "throttle add: block so long (10m); limits link: good so long (24h); as 90s, 20m or 72h"},
     {"force", OPTION_FORCE, NULL, "throttle", "add: also this machine's own addresses"},
     {"no-trunc", OPTION_NO_TRUNC, NULL, "ps status processes why mails",
      "do not shorten long cells"},
@@ -121,7 +125,8 @@ static const struct option_row {
     {"socket", OPTION_SOCKET, "PATH", NULL, "another control socket"},
     {"curl", OPTION_CURL, NULL, NULL, "print the call by curl that does the same; do nothing"},
     {"url", OPTION_URL, "URL", NULL,
-     "with --curl: where the status page is (http://localhost/container-status)"},
+     "with --curl: where the status page is (http://localhost/container-status); of limits link: "
+     "the tenant's site"},
     {"debug", OPTION_DEBUG, NULL, NULL, "show requests and answers on stderr"},
     {"help", 'h', NULL, NULL, "show this help"},
 };
@@ -270,12 +275,16 @@ static int read_since(struct ctl *ctl, const char *text)
     return CTL_OK;
 }
 
-static int read_period(struct ctl *ctl, const char *text)
+static int read_for(struct ctl *ctl, const char *text)
 {
-    if (parse_duration(text, &ctl->period_usec) < 0 || !ctl->period_usec ||
-        ctl->period_usec > THROTTLE_BLOCK_MAX)
-        return ctl_usage(ctl, "--for \"%s\": write how long, as 90s, 20m or 24h, at most 366 days",
-                         text);
+    bool is_link = strcmp(ctl->verb, "limits") == 0;
+    uint64_t least = is_link ? 60 * UINT64_C(1000000) : 1;
+    uint64_t most = is_link ? LIMIT_LINK_MAX_SECONDS * UINT64_C(1000000) : THROTTLE_BLOCK_MAX;
+
+    if (parse_duration(text, &ctl->for_usec) < 0 || ctl->for_usec < least || ctl->for_usec > most)
+        return ctl_usage(ctl, "--for \"%s\": write how long, %s", text,
+                         is_link ? "from 1m to 744h (31 days)"
+                                 : "as 90s, 20m or 24h, at most 366 days");
     return CTL_OK;
 }
 
@@ -310,6 +319,8 @@ static int read_root(struct ctl *ctl, const char *text)
         r = path_scoreboard(&paths, ctl->scoreboard, &error);
     if (r == 0)
         r = path_throttle(&paths, ctl->throttle, &error);
+    if (r == 0)
+        r = path_limit_key(&paths, ctl->limit_key, &error);
     if (r < 0)
         return ctl_usage(ctl, "--root: %s", error.message);
     if (!ctl->control_socket[0])
@@ -346,7 +357,7 @@ static int take_option(struct ctl *ctl, int key, const char *value, struct wishe
     case OPTION_STREAM:
         return read_stream(ctl, value);
     case OPTION_FOR:
-        return read_period(ctl, value);
+        return read_for(ctl, value);
     case OPTION_DELAY:
         return read_delay(ctl, value);
     case OPTION_SINCE:

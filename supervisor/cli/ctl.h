@@ -44,6 +44,7 @@ struct ctl {
     char control_socket[PATH_MAX];
     char scoreboard[PATH_MAX];
     char throttle[PATH_MAX];
+    char limit_key[PATH_MAX];
     enum ctl_output output;
     bool is_debug;
     bool has_colour; /* stdout is a terminal that takes colour, and NO_COLOR is not set */
@@ -66,8 +67,8 @@ struct ctl {
     const char *sort, *states, *search, *limit; /* status, top: as written; NULL: not given */
     const char *range;                          /* history --range; NULL: not given */
     uint64_t delay_usec;                        /* top --delay */
-    uint64_t period_usec;                       /* throttle add --for; 0: not given */
     bool force;                                 /* throttle add --force */
+    uint64_t for_usec;                          /* throttle add, limits link --for; 0: not given */
 };
 
 /* ---- verbs ---- */
@@ -80,6 +81,7 @@ int ctl_events(const struct ctl *ctl, int count, char **args);
 int ctl_mails(const struct ctl *ctl, int count, char **args);
 int ctl_processes(const struct ctl *ctl, int count, char **args);
 int ctl_history(const struct ctl *ctl, int count, char **args);
+int ctl_limits(const struct ctl *ctl, int count, char **args);
 int ctl_why(const struct ctl *ctl, int count, char **args);
 int ctl_status(const struct ctl *ctl, int count, char **args);
 int ctl_top(const struct ctl *ctl, int count, char **args);

@@ -153,8 +153,8 @@ static int add(const struct ctl *ctl, struct throttle_table *table, int count, c
     int r = read_client(ctl, args[0], &block.client);
     if (r != CTL_OK)
         return r;
-    if (ctl->period_usec)
-        block.period_usec = ctl->period_usec;
+    if (ctl->for_usec)
+        block.period_usec = ctl->for_usec;
     bool is_loop = network_is_loopback(&block.client) || network_contains(&block.client, &loop) ||
                    block.client.bits == 0;
     if (is_loop && !ctl->force)

@@ -20,6 +20,7 @@
 #include "supervisor/daemon/control_server.h"
 #include "supervisor/daemon/history.h"
 #include "supervisor/daemon/ids.h"
+#include "supervisor/daemon/limit_key.h"
 #include "supervisor/daemon/record.h"
 #include "supervisor/daemon/sampler.h"
 #include "supervisor/daemon/service.h"
@@ -300,9 +301,21 @@ static int open_tenants(struct engine *engine, struct error *error)
 int engine_open(struct engine *engine, const struct settings *settings, struct error *error)
 {
     static int (*const steps[])(struct engine *, struct error *) = {
-        raise_descriptor_limit, open_directories, take_lock,    open_loop,    leave_mount_namespace,
-        open_cgroups,           clean_leftovers,  load_ids,     open_board,   traffic_watch_open,
-        open_network,           open_oom_log,     open_tenants, open_control,
+        raise_descriptor_limit,
+        open_directories,
+        take_lock,
+        open_loop,
+        leave_mount_namespace,
+        open_cgroups,
+        clean_leftovers,
+        load_ids,
+        open_board,
+        traffic_watch_open,
+        open_network,
+        open_oom_log,
+        limit_key_publish,
+        open_tenants,
+        open_control,
     };
     int r = 0;
 
@@ -419,6 +432,8 @@ void engine_close(struct engine *engine)
     tenants_close(engine->tenants);
     network_close(engine->network);
     scoreboard_writer_close(engine->board, true);
+    if (engine->board) /* else another supervisor may have the lock, and the key is its own */
+        limit_key_withdraw(engine);
     traffic_watch_close(engine);
     free(engine->slots_taken);
     json_decref(engine->ids);

@@ -299,3 +299,19 @@ def test_cross_site_form_changes_nothing(stack):
         driver.get(f"http://alpha.test:{httpd.port}/")
         wait_until(lambda: "POST" in httpd.log() or "cross-site" in httpd.log(), "the browser's request to be refused")
     assert stack.ps()["beta/web"]["pid"] == pid and stack.state("beta/web") == "running"
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_limits_fit_a_telephone(site, mode):
+    """What limits a service, under its own policy, and for everybody."""
+    with chromium() as driver:
+        resize(driver, 400)
+        scheme(driver, mode)
+        for name, words in (("alpha", "No limit is in the way"), ("gamma", "It was stopped by hand")):
+            driver.get(f"{site}/{name}/web/limits")
+            assert words in text_of(driver, "main")
+            assert driver.execute_script("return document.documentElement.scrollWidth") == 400
+            background = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+            assert background == {"light": "rgb(246, 247, 248)", "dark": "rgb(21, 25, 29)"}[mode]
+            assert not complaints(driver)
+            assert not AXE or not axe.serious(driver, AXE)

@@ -68,6 +68,8 @@ class Checked:
         rest = path.split("?")[0].split("/")[2:]
         if rest[:1] == ["-"]:
             return "/-/{file}"
+        if len(rest) == 3 and rest[2] == "limits":
+            return "/{tenant}/{service}/limits"
         return ["/", "/{tenant}", "/{tenant}/{service}"][len([one for one in rest if one])]
 
     def ask(self, method, path, body=None, **headers):
@@ -169,6 +171,7 @@ def look_below(checked):
     assert checked.ask("OPTIONS", "/limited/beta/db").status == 404
     checked.ask("HEAD", "/status/alpha/web")
     checked.ask("OPTIONS", "/status/alpha/web")
+    look_at_limits(checked)
     page = checked.ask("GET", "/status").text
     names = set(re.findall(r'/status/-/(board\.[0-9a-f]+\.(?:css|js))"', page))
     assert len(names) == 2
@@ -180,6 +183,20 @@ def look_below(checked):
         pattern = DOCUMENT["paths"]["/-/{file}"]["parameters"][0]["schema"]["pattern"]
         assert re.match(pattern, name)
     assert checked.ask("GET", "/status/-/board.000000000000.css").status == 404
+
+
+def look_at_limits(checked):
+    for name in ("alpha/web", "beta/db"):
+        for query in ("", "?json", "?format=json", "?format=html"):
+            assert checked.ask("GET", f"/status/{name}/limits{query}").status == 200
+    assert checked.ask("GET", "/status/beta/db/limits?json").json["cause"]["kind"] == "failed"
+    assert checked.ask("GET", "/status/alpha/web/limits?nonsense").status == 400
+    for path in ("/status/alpha/none/limits", "/limited/beta/db/limits"):
+        assert checked.ask("GET", path).status == 404
+        assert checked.ask("HEAD", path).status == 404
+    checked.ask("HEAD", "/status/alpha/web/limits")
+    checked.ask("OPTIONS", "/status/alpha/web/limits")
+    checked.ask("POST", "/status/alpha/web/limits", "action=stop", Content_Type=FORM)
 
 
 def act(checked, control):
@@ -244,7 +261,8 @@ def test_the_document_and_the_server_agree(place):
     act(checked, control)
     act_slowly(checked, control)
     board.stop()
-    assert checked.ask("GET", "/status/alpha/web").status == 503
+    for path in ("/status/alpha/web", "/status/alpha/web/limits"):
+        assert checked.ask("GET", path).status == 503
     control.stop()
     for path in ("/status/alpha/web", "/status/alpha"):
         assert checked.post(path, "action=stop").status == 503

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "common/cleanup.h"
-#include "mod_container/seal.h"
+#include "common/seal.h"
 
 #define EXPIRY 1795324203u
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mod_container/seal.h"
+#include "common/seal.h"
 
 #include <inttypes.h>
 #include <stdio.h>

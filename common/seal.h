@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef MOD_CONTAINER_SEAL_H
-#define MOD_CONTAINER_SEAL_H
+#ifndef COMMON_SEAL_H
+#define COMMON_SEAL_H
 
 /*
- * A short text that proves that this httpd made it, for these words and until that time:
+ * A short text that proves that one who has the key made it, for these words and until that time:
  * "EXPIRY-MAC", the seconds since 1970 in decimal and HMAC-SHA256 (RFC 2104) in lower-case
  * hexadecimal. Knows no httpd; any thread.
  */
