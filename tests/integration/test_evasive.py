@@ -19,7 +19,7 @@ def import_file(tmp_path, text):
     return done.returncode, done.stdout + done.stderr
 
 
-def test_missing_words_have_the_usual_values_and_the_module_is_found_by_name(tmp_path):
+def test_missing_words_have_the_usual_values_and_conditions_on_its_name_hold(tmp_path):
     code, said = import_file(tmp_path, "<IfModule mod_evasive20.c>\nDOSPageCount 7\n</IfModule>\n")
     assert code == 0, said
     assert "server: evasive-page 7/1s per=page block=10s,renew status-code=403 loopback" in said
