@@ -14,6 +14,7 @@
 #include "common/units.h"
 #include "mod_container/door/door.h"
 #include "mod_container/door/evasive.h"
+#include "mod_container/gate.h"
 #include "mod_container/limit_page.h"
 #include "mod_container/module.h"
 #include "mod_container/path.h"
@@ -72,6 +73,7 @@ void *config_merge_location(apr_pool_t *pool, void *base, void *added)
     merged->status_logs = inner->status_logs >= 0 ? inner->status_logs : outer->status_logs;
     /* A section inside, or later, says anew which tenants; it does not add to those outside. */
     merged->status_scope = inner->status_scope ? inner->status_scope : outer->status_scope;
+    merged->gate = inner->gate ? inner->gate : outer->gate;
     merged->limit_page = inner->limit_page ? inner->limit_page : outer->limit_page;
     merged->door = door_merge(pool, outer->door, inner->door);
     merged->base = inner->base ? inner->base : outer->base;
@@ -246,8 +248,8 @@ static const char *set_route_option(cmd_parms *cmd, struct route *route, const c
                         option);
 }
 
-/* Sections that a routed request never reaches; httpd counts <If> with <Files>. */
-static const char *check_section(cmd_parms *cmd)
+/* httpd counts <If> with <Files>. */
+const char *config_check_section(cmd_parms *cmd)
 {
     return ap_check_cmd_context(cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_LIMIT | NOT_IN_PROXY);
 }
@@ -259,7 +261,7 @@ static const char *set_route(cmd_parms *cmd, void *data, int argc, char *const a
     struct error error = ERROR_INIT;
     unsigned seen = 0;
 
-    const char *problem = check_section(cmd);
+    const char *problem = config_check_section(cmd);
     if (problem)
         return problem;
     if (argc < 1)
@@ -287,7 +289,7 @@ static const char *set_route(cmd_parms *cmd, void *data, int argc, char *const a
 static const char *set_traffic_query(cmd_parms *cmd, void *data, int value)
 {
     struct location_config *config = data;
-    const char *problem = check_section(cmd);
+    const char *problem = config_check_section(cmd);
 
     if (!problem)
         config->traffic_query = value;
@@ -307,7 +309,7 @@ static const char *set_limit_page(cmd_parms *cmd, void *data, const char *file)
     struct location_config *config = data;
     struct limit_setting *setting = apr_pcalloc(cmd->pool, sizeof(*setting));
     struct error error = ERROR_INIT;
-    const char *problem = check_section(cmd);
+    const char *problem = config_check_section(cmd);
 
     if (problem)
         return problem;
@@ -343,7 +345,7 @@ static bool is_in_plain_location(const cmd_parms *cmd)
  */
 static const char *check_place(cmd_parms *cmd)
 {
-    const char *problem = check_section(cmd);
+    const char *problem = config_check_section(cmd);
 
     if (!problem && !cmd->path)
         problem =
@@ -429,6 +431,9 @@ const command_rec config_directives[] = {
                   "the path of the supervisor's control socket, or auto"),
     AP_INIT_TAKE_ARGV("ContainerRoute", set_route, NULL, RSRC_CONF | ACCESS_CONF,
                       "TENANT/SERVICE [docroot=PATH] [static=DIRECTORY] [fallback=URI], or off"),
+    AP_INIT_TAKE_ARGV("ContainerMaxRequests", gate_set_limit, NULL, RSRC_CONF | ACCESS_CONF,
+                      "N [queue=Q] [deadline=DURATION] [per-client=M], or off: how many requests "
+                      "of a service may be in flight at once"),
     AP_INIT_FLAG("ContainerTrafficQuery", set_traffic_query, NULL, RSRC_CONF | ACCESS_CONF,
                  "On: the traffic board remembers the last requests with their query strings"),
     AP_INIT_TAKE1("ContainerLimitPage", set_limit_page, NULL, RSRC_CONF | ACCESS_CONF,

@@ -36,8 +36,9 @@ struct route {
 #define ADMIN_LIMIT_MAX     6000
 
 struct status_scope;  /* scope.h */
-struct limit_setting; /* limit_page.h */
+struct gate_limit;    /* gate_limit.h */
 struct door_config;   /* door/rules.h */
+struct limit_setting; /* limit_page.h */
 
 /* Per <Location> or server. Tri-state flags: -1 is "not said here". */
 struct location_config {
@@ -48,8 +49,9 @@ struct location_config {
     int traffic_query;                 /* the last requests are shown with their query */
     int status_logs;                   /* ContainerStatusLogs: the page shows the last log lines */
     struct status_scope *status_scope; /* ContainerStatusScope, or NULL: all tenants */
+    const struct gate_limit *gate;     /* ContainerMaxRequests, or NULL: not said here */
+    struct door_config *door;          /* ContainerThrottle..., or NULL: nothing said here */
     const struct limit_setting *limit_page; /* ContainerLimitPage, or NULL: our own */
-    struct door_config *door;               /* ContainerThrottle..., or NULL: nothing said here */
     const char *base; /* path of the <Location> that enables a handler; NULL for LocationMatch */
 };
 
@@ -68,6 +70,9 @@ extern const command_rec config_directives[];
 void *config_create_server(apr_pool_t *pool, server_rec *server);
 void *config_create_location(apr_pool_t *pool, char *path);
 void *config_merge_location(apr_pool_t *pool, void *base, void *added);
+
+/* Refuses a directive in sections that a routed request never reaches. */
+const char *config_check_section(cmd_parms *cmd);
 
 /* The configuration that holds for a request now; the pointer is never NULL. */
 const struct location_config *config_of_request(const request_rec *r);

@@ -8,6 +8,7 @@
  *     plan,tree  which script or file            admin    POST actions
  *     static     a tenant's plain files          reply    small answers
  *     traffic    what is counted of requests
+ *     gate       ContainerMaxRequests; gate_table, gate_claim, gate_limit know no httpd
  *     limit_page    what a visitor reads whom a service cannot serve; limit_failure: why
  *     limit_status  the tenant's and the operator's views of that, and signed links
  *     scope  ContainerStatusScope                token    the tokens and results of its forms
@@ -30,6 +31,7 @@
 #include "mod_container/admin_limit.h"
 #include "mod_container/door/door.h"
 #include "mod_container/door/evasive.h"
+#include "mod_container/gate.h"
 #include "mod_container/limit_page.h"
 #include "mod_container/limit_status.h"
 #include "mod_container/module.h"
@@ -88,6 +90,7 @@ static int pre_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t 
     state = NULL;
     child_board = NULL;
     config_reset();
+    gate_reset();
     return OK;
 }
 
@@ -128,6 +131,7 @@ static int check_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_
  *   6. the pages of limits
  *   7. our name in the Server header, as far as ServerTokens allows
  *   8. the door's table, when there is a rule
+ *   9. the places of requests in flight, when a service has a limit of them
  */
 static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t *temp_pool,
                        server_rec *server)
@@ -163,7 +167,8 @@ static int post_config(apr_pool_t *config_pool, apr_pool_t *log_pool, apr_pool_t
         limit_status_start(config_pool) != APR_SUCCESS)
         return HTTP_INTERNAL_SERVER_ERROR;
     ap_add_version_component(config_pool, "mod_container/" MOD_CONTAINER_VERSION); /* 7 */
-    return door_start(config_pool, server);                                        /* 8 */
+    int answer = door_start(config_pool, server);                                  /* 8 */
+    return answer == OK ? gate_start(server) : answer;                             /* 9 */
 }
 
 static void child_init(apr_pool_t *child_pool, server_rec *server)
@@ -173,6 +178,7 @@ static void child_init(apr_pool_t *child_pool, server_rec *server)
     child_summaries = summary_cache_new();
     child_answers = answer_cache_new();
     traffic_child_init();
+    gate_child_init();
 }
 
 static void register_hooks(apr_pool_t *pool)
@@ -203,6 +209,7 @@ static void register_hooks(apr_pool_t *pool)
     evasive_register(pool);
 
     ap_hook_child_stopping(status_events_stop, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_stopping(gate_stop, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(admin_handler, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ap, status_hook, status_hook_section, NULL, NULL, APR_HOOK_MIDDLE);

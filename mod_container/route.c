@@ -174,15 +174,20 @@ static int check_access(request_rec *r, const char *uri)
 }
 
 /* mod_proxy's handler runs next; "unix:" of SetHandler is its own syntax. */
-static int hand_to_fcgi(request_rec *r, const struct route *route,
-                        const struct container_slot *slot, const struct plan *plan)
+static int hand_to_fcgi(request_rec *r, struct routed *routed, const struct container_slot *slot,
+                        const struct plan *plan)
 {
+    const struct route *route = routed->route;
+    int answer;
+
     if (plan->uri != r->uri) {
         int status = check_access(r, plan->uri);
         if (status != OK)
             return status;
         r->uri = (char *)plan->uri;
     }
+    if (!gate_pass(r, routed, &answer))
+        return answer;
     r->filename = apr_pstrcat(r->pool, route->docroot,
                               apr_pstrmemdup(r->pool, r->uri, plan->script_length), NULL);
     r->path_info = r->uri + plan->script_length;
@@ -205,14 +210,18 @@ static const char *visible_host(request_rec *r)
     return name;
 }
 
-static int hand_to_http(request_rec *r, const struct container_slot *slot)
+static int hand_to_http(request_rec *r, struct routed *routed, const struct container_slot *slot)
 {
+    int answer;
+
     if (!ap_find_linked_module("mod_proxy_http.c")) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       "%s/%s speaks HTTP: load mod_proxy_http (LoadModule proxy_http_module ...)",
                       slot->tenant, slot->service);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    if (!gate_pass(r, routed, &answer))
+        return answer;
     r->filename = r->uri;
     r->handler =
         apr_pstrcat(r->pool, "proxy:unix:", slot->endpoint_path, "|http://", visible_host(r), NULL);
@@ -233,7 +242,7 @@ static int follow_plan(request_rec *r, struct routed *routed, const struct conta
 {
     switch (plan->action) {
     case PLAN_SCRIPT:
-        return hand_to_fcgi(r, routed->route, slot, plan);
+        return hand_to_fcgi(r, routed, slot, plan);
     case PLAN_ADD_SLASH:
         return add_slash(r);
     case PLAN_NOT_FOUND:
@@ -266,7 +275,7 @@ static int serve_http(request_rec *r, struct routed *routed, const struct contai
         plan = plan_by_tree(r->pool, tree, r->uri, NULL);
     if (plan.action == PLAN_FILE && plan.uri == r->uri)
         return follow_plan(r, routed, slot, tree, &plan);
-    return hand_to_http(r, slot);
+    return hand_to_http(r, routed, slot);
 }
 
 static int serve(request_rec *r, struct routed *routed, const struct container_slot *slot)

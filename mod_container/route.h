@@ -11,6 +11,7 @@
 #include <httpd.h>
 
 #include "mod_container/config.h"
+#include "mod_container/gate.h"
 #include "mod_container/traffic.h"
 
 /* What a request of ours carries from hook to hook. */
@@ -21,6 +22,7 @@ struct routed {
     bool has_mark;      /* it was handed on, and the board said then: */
     struct limit_mark mark;
     struct traffic_count *traffic; /* NULL: not counted, or counted with another of its chain */
+    struct gate_hold *hold;        /* NULL: has not been at the gate */
 };
 
 /* NULL: the request has no route. */

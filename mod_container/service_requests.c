@@ -2,6 +2,7 @@
 /* The page of a service: its requests, from the traffic board. What visitors sent is only text. */
 #include "common/cleanup.h"
 #include "mod_container/columns.h"
+#include "mod_container/gate.h"
 #include "mod_container/service_page.h"
 #include "mod_container/traffic.h"
 
@@ -46,6 +47,36 @@ static void write_totals(struct service_page *service)
         html_latency(out, slot->latency_p95_usec);
         out_text(out, ", p99 ");
         html_latency(out, slot->latency_p99_usec);
+    }
+    out_text(out, "</p>\n");
+}
+
+/* What ContainerMaxRequests lets in and keeps out, if there is one. */
+static void write_gate(struct service_page *service)
+{
+    static const struct {
+        enum gate_answer answer;
+        const char *text;
+    } reasons[] = {
+        {GATE_FULL, "all places taken"},
+        {GATE_QUEUE_FULL, "queue full"},
+        {GATE_LATE, "waited too long"},
+        {GATE_CLIENT, "too many of one client"},
+    };
+    struct gate_figures figures;
+    struct out *out = &service->page.out;
+
+    if (gate_read(service->tenant, service->service, &figures) < 0)
+        return;
+    out_format(out,
+               "<p class=\"totals\"><b>%u of %u</b> requests in flight that the limit allows, "
+               "<b>%u</b> waiting",
+               figures.in_flight, figures.limit, figures.waiting);
+    for (size_t i = 0; i < ARRAY_LENGTH(reasons); i++) {
+        if (figures.refused[reasons[i].answer] == 0)
+            continue;
+        out_format(out, "; refused, %s: ", reasons[i].text);
+        out_count(out, figures.refused[reasons[i].answer]);
     }
     out_text(out, "</p>\n");
 }
@@ -113,6 +144,7 @@ void service_requests(struct service_page *service)
 
     service_open(service, "requests", "Requests");
     write_totals(service);
+    write_gate(service);
     size_t count = traffic_in_flight(service->page.r, service->tenant, service->service, requests,
                                      ARRAY_LENGTH(requests), &total);
     if (count > 0)

@@ -129,7 +129,7 @@ class ControlSocket(UnixServer):
 class PhpFpm:
     """php-fpm on a Unix socket, with the tree `site` as its own."""
 
-    def __init__(self, workplace, name="web"):
+    def __init__(self, workplace, name="web", children=2):
         self.socket = workplace.path / "run" / f"{name}.sock"
         self.config = workplace.path / "conf" / f"{name}-fpm.conf"
         self.config.write_text(f"""[global]
@@ -141,7 +141,7 @@ group = {WEB_USER}
 listen = {self.socket}
 listen.mode = 0666
 pm = static
-pm.max_children = 2
+pm.max_children = {children}
 clear_env = yes
 """)
         self.process = None
