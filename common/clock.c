@@ -21,9 +21,14 @@ uint64_t clock_realtime_usec(void)
     return clock_usec(CLOCK_REALTIME);
 }
 
+uint64_t clock_monotonic_usec(void)
+{
+    return clock_usec(CLOCK_MONOTONIC);
+}
+
 int64_t clock_monotonic_ms(void)
 {
-    return (int64_t)(clock_usec(CLOCK_MONOTONIC) / 1000);
+    return (int64_t)(clock_monotonic_usec() / 1000);
 }
 
 uint64_t clock_process_cpu_usec(void)

@@ -12,6 +12,9 @@ uint64_t clock_boottime_usec(void);
 /* CLOCK_REALTIME: for people. Microseconds since 1970. */
 uint64_t clock_realtime_usec(void);
 
+/* CLOCK_MONOTONIC: the throttle table's clock, which nobody can set. Microseconds. */
+uint64_t clock_monotonic_usec(void);
+
 /* CLOCK_MONOTONIC: for deadlines. Milliseconds, signed for the sake of differences. */
 int64_t clock_monotonic_ms(void);
 

@@ -208,17 +208,14 @@ void throttle_totals(const struct throttle_table *table, uint64_t now_usec,
                      struct throttle_totals *totals);
 
 /*
- * Blocks in force, the longest left first; talkers, most refused and then most admitted first.
+ * Blocks in force, the longest left first, all or (client not NULL) those of the client and of the
+ * networks around it; talkers, most refused and then most admitted first.
  * Return how many are in the array of max; *total (may be NULL) gets how many there are.
  */
-size_t throttle_blocks(const struct throttle_table *table, uint64_t now_usec,
-                       struct throttle_block *blocks, size_t max, size_t *total);
+size_t throttle_blocks(const struct throttle_table *table, const struct network *client,
+                       uint64_t now_usec, struct throttle_block *blocks, size_t max, size_t *total);
 size_t throttle_talkers(const struct throttle_table *table, uint64_t now_usec,
                         struct throttle_talker *talkers, size_t max, size_t *total);
-
-/* What one client's entries say under a rule; false: it has none. Pages are added up. */
-bool throttle_find_count(const struct throttle_table *table, const struct throttle_subject *subject,
-                         uint64_t now_usec, struct throttle_talker *talker);
 
 /* A rule that only watches would have refused; refusals of a rule that are not a block's. */
 void throttle_count_would(struct throttle_table *table);

@@ -100,8 +100,8 @@ static int by_refused(const void *one, const void *other)
     return (a->admitted < b->admitted) - (a->admitted > b->admitted);
 }
 
-size_t throttle_blocks(const struct throttle_table *table, uint64_t now_usec,
-                       struct throttle_block *blocks, size_t max, size_t *total)
+size_t throttle_blocks(const struct throttle_table *table, const struct network *client,
+                       uint64_t now_usec, struct throttle_block *blocks, size_t max, size_t *total)
 {
     struct best best = {
         .items = (char *)blocks, .size = sizeof(*blocks), .max = max, .compare = by_rest};
@@ -109,7 +109,8 @@ size_t throttle_blocks(const struct throttle_table *table, uint64_t now_usec,
     size_t found = 0;
 
     for (uint32_t i = 0; i < throttle_place_count(table); i++)
-        if (throttle_copy_block(table, i, now_usec, &block)) {
+        if (throttle_copy_block(table, i, now_usec, &block) &&
+            (!client || network_contains(&block.client, client))) {
             found++;
             offer(&best, &block);
         }
@@ -159,30 +160,6 @@ size_t throttle_talkers(const struct throttle_table *table, uint64_t now_usec,
     if (total)
         *total = found;
     return best.count;
-}
-
-bool throttle_find_count(const struct throttle_table *table, const struct throttle_subject *subject,
-                         uint64_t now_usec, struct throttle_talker *sum)
-{
-    uint64_t time = throttle_time(table, now_usec);
-    struct throttle_talker talker;
-    bool is_found = false;
-
-    *sum = (struct throttle_talker){
-        .client = subject->client, .rule = subject->rule, .zone = subject->zone};
-    for (uint32_t i = 0; i < throttle_place_count(table); i++) {
-        if (!copy_talker(table, i, time, &talker) || talker.rule != subject->rule ||
-            talker.zone != subject->zone || !network_contains(&talker.client, &subject->client))
-            continue;
-        is_found = true;
-        sum->client = talker.client;
-        sum->units += talker.units;
-        sum->admitted += talker.admitted;
-        sum->refused += talker.refused;
-        if (talker.seen_usec > sum->seen_usec)
-            sum->seen_usec = talker.seen_usec;
-    }
-    return is_found;
 }
 
 /* ---- names ---- */

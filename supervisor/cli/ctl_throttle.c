@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/throttle.h"
 #include "common/units.h"
 #include "supervisor/cli/ctl.h"
@@ -18,14 +18,6 @@
 static void close_table(struct throttle_table **table)
 {
     throttle_close(*table);
-}
-
-static uint64_t now_usec(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 static int fail(const struct error *error, int r)
@@ -104,8 +96,8 @@ static int list(const struct ctl *ctl, struct throttle_table *table, int count, 
                                                   {"RULE", false, 0},   {"SINCE", true, 0},
                                                   {"LEFT", true, 0},    {"REFUSED", true, 0}};
     static struct throttle_block blocks[BLOCKS_MAX];
-    uint64_t now = now_usec();
-    size_t total, used = throttle_blocks(table, now, blocks, BLOCKS_MAX, &total);
+    uint64_t now = clock_monotonic_usec();
+    size_t total, used = throttle_blocks(table, NULL, now, blocks, BLOCKS_MAX, &total);
 
     (void)count;
     (void)args;
@@ -160,7 +152,7 @@ static int add(const struct ctl *ctl, struct throttle_table *table, int count, c
     if (is_loop && !ctl->force)
         return ctl_usage(ctl, "%s holds this machine's own addresses: --force blocks it anyway",
                          args[0]);
-    r = throttle_block(table, &block, now_usec());
+    r = throttle_block(table, &block, clock_monotonic_usec());
     if (r < 0) {
         fprintf(stderr, "containerctl: throttle add %s: %s\n", args[0],
                 r == -ENOSPC ? "the table is full: ContainerThrottleTable makes it larger"
@@ -181,7 +173,7 @@ static int remove_block(const struct ctl *ctl, struct throttle_table *table, int
     (void)count;
     if (r != CTL_OK)
         return r;
-    if (throttle_unblock(table, &client, 0, true, now_usec()) == 0) {
+    if (throttle_unblock(table, &client, 0, true, clock_monotonic_usec()) == 0) {
         fprintf(stderr, "containerctl: throttle rm %s: it is not blocked by itself\n", args[0]);
         return CTL_FAILED;
     }
@@ -192,31 +184,28 @@ static int clear(const struct ctl *ctl, struct throttle_table *table, int count,
 {
     (void)count;
     (void)args;
-    printf("%u blocks taken back\n", throttle_clear(table, ctl->all, now_usec()));
+    printf("%u blocks taken back\n", throttle_clear(table, ctl->all, clock_monotonic_usec()));
     return CTL_OK;
 }
 
 static int test(const struct ctl *ctl, struct throttle_table *table, int count, char **args)
 {
     static struct throttle_block blocks[BLOCKS_MAX];
-    uint64_t now = now_usec();
+    uint64_t now = clock_monotonic_usec();
     struct network client;
-    int r = read_client(ctl, args[0], &client), found = 0;
+    int r = read_client(ctl, args[0], &client);
 
     (void)count;
     if (r != CTL_OK)
         return r;
-    size_t used = throttle_blocks(table, now, blocks, BLOCKS_MAX, NULL);
+    size_t used = throttle_blocks(table, &client, now, blocks, BLOCKS_MAX, NULL);
     for (size_t i = 0; i < used; i++) {
         struct row row;
-        if (!network_contains(&blocks[i].client, &client))
-            continue;
         fill_row(table, &blocks[i], now, &row);
         printf("blocked as %s in %s by %s for another %s, %s requests refused\n", row.client,
                row.zone, row.rule, row.left, row.refused);
-        found++;
     }
-    if (!found)
+    if (used == 0)
         printf("not blocked\n");
     return CTL_OK;
 }

@@ -70,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     overwrite(data, size);
     throttle_totals(table, NOW, &totals);
     check(totals.used <= totals.entries && totals.blocks <= totals.used);
-    size_t count = throttle_blocks(table, NOW, blocks, 8, &total);
+    size_t count = throttle_blocks(table, NULL, NOW, blocks, 8, &total);
     check(count <= 8 && count <= total);
     for (size_t i = 0; i < count; i++) {
         char text[NETWORK_TEXT_SIZE];

@@ -14,9 +14,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/siphash.h"
 #include "common/throttle.h"
 #include "common/throttle_internal.h"
@@ -24,14 +24,6 @@
 #define SECOND UINT64_C(1000000)
 
 static struct throttle_table *table;
-
-static uint64_t now(void)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    return (uint64_t)at.tv_sec * SECOND + (uint64_t)at.tv_nsec / 1000;
-}
 
 static int begin(void **state)
 {
@@ -124,7 +116,7 @@ static unsigned admitted_of(struct throttle_subject *subject, const struct throt
 static void window_admits_exactly(void **state)
 {
     struct throttle_subject subject = {.rule = 1, .zone = 2, .client = client_of("192.0.2.1")};
-    uint64_t at = now();
+    uint64_t at = clock_monotonic_usec();
 
     (void)state;
     assert_int_equal(admitted_of(&subject, &window, 20, at), 5);
@@ -142,7 +134,7 @@ static void bucket_fills_evenly(void **state)
 {
     const struct throttle_limit bucket = {.units = 10, .burst = 3, .interval_usec = SECOND};
     struct throttle_subject subject = {.rule = 1, .client = client_of("2001:db8::/64")};
-    uint64_t at = now();
+    uint64_t at = clock_monotonic_usec();
 
     (void)state;
     assert_int_equal(admitted_of(&subject, &bucket, 9, at), 3);
@@ -155,7 +147,7 @@ static void bucket_fills_evenly(void **state)
 static void charges_up_to_the_limit(void **state)
 {
     struct throttle_subject subject = {.rule = 3, .client = client_of("192.0.2.9")};
-    uint64_t at = now();
+    uint64_t at = clock_monotonic_usec();
 
     (void)state;
     assert_true(throttle_charge(table, &subject, &window, 4, at).is_admitted);
@@ -170,7 +162,7 @@ static unsigned race(unsigned processes, unsigned requests)
         mmap(NULL, sizeof(*admitted), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     struct throttle_subject subject = {.rule = 9, .client = numbered(processes)};
     const struct throttle_limit limit = {.units = 777, .interval_usec = 3600 * SECOND};
-    uint64_t at = now();
+    uint64_t at = clock_monotonic_usec();
 
     for (unsigned i = 0; i < processes; i++) {
         if (fork() != 0)
@@ -225,7 +217,7 @@ static void nobody_is_admitted_twice(void **state)
     (void)state;
     for (unsigned turn = 0; turn < 3; turn++) {
         memset(taken, 0, sizeof(taken));
-        moment = now() + (turn + 1) * SECOND;
+        moment = clock_monotonic_usec() + (turn + 1) * SECOND;
         for (uintptr_t i = 0; i < 4; i++)
             pthread_create(&threads[i], NULL, ask, (void *)(i + turn * 4 + 1));
         for (unsigned i = 0; i < 4; i++)
@@ -243,7 +235,7 @@ static void *churn(void *seed)
     for (int i = 0; i < 300000; i++) {
         struct throttle_subject subject = {.rule = 2,
                                            .client = numbered((uint32_t)rand_r(&random) % 100000)};
-        throttle_take(table, &subject, &limit, 1, now());
+        throttle_take(table, &subject, &limit, 1, clock_monotonic_usec());
     }
     return NULL;
 }
@@ -260,7 +252,7 @@ static void keeps_what_counts(void **state)
     for (uintptr_t i = 0; i < 3; i++)
         pthread_create(&threads[i], NULL, churn, (void *)(i + 1));
     for (int i = 0; i < 100000; i++)
-        admitted += throttle_take(table, &subject, &limit, 1, now()).is_admitted;
+        admitted += throttle_take(table, &subject, &limit, 1, clock_monotonic_usec()).is_admitted;
     for (unsigned i = 0; i < 3; i++)
         pthread_join(threads[i], NULL);
     assert_int_equal(admitted, 1000);
@@ -270,7 +262,7 @@ static void flood_frees_nobody(void **state)
 {
     struct throttle_subject attacker = {.rule = 1, .client = client_of("192.0.2.1")};
     const struct throttle_limit limit = {.units = 2, .interval_usec = 3600 * SECOND};
-    uint64_t at = now();
+    uint64_t at = clock_monotonic_usec();
     struct throttle_totals totals;
 
     (void)state;
@@ -299,7 +291,7 @@ static void blocks_and_frees(void **state)
     struct throttle_block found;
     struct throttle_event events[8];
     struct network other = client_of("192.0.2.2");
-    uint64_t at = now();
+    uint64_t at = clock_monotonic_usec();
 
     (void)state;
     assert_false(throttle_is_blocked(table, &block.client, 3, at, NULL));
@@ -326,14 +318,14 @@ static void blocks_a_network_anywhere(void **state)
                                    .period_usec = SECOND},
                           list[4];
     struct network in = client_of("2001:db8:1:2::/64"), out = client_of("2001:db9:1:2::/64");
-    uint64_t at = now();
+    uint64_t at = clock_monotonic_usec();
     size_t total;
 
     (void)state;
     assert_int_equal(throttle_block(table, &block, at), 1);
     assert_true(throttle_is_blocked(table, &in, 77, at, NULL));
     assert_false(throttle_is_blocked(table, &out, 77, at, NULL));
-    assert_int_equal(throttle_blocks(table, at, list, 4, &total), 1);
+    assert_int_equal(throttle_blocks(table, NULL, at, list, 4, &total), 1);
     assert_int_equal(total, 1);
     assert_int_equal(list[0].origin, THROTTLE_BY_ADMIN);
     assert_int_equal(throttle_clear(table, false, at), 0);
@@ -344,7 +336,7 @@ static void blocks_a_network_anywhere(void **state)
 static void lists_the_longest_first(void **state)
 {
     struct throttle_block list[10];
-    uint64_t at = now();
+    uint64_t at = clock_monotonic_usec();
     size_t total;
 
     (void)state;
@@ -352,8 +344,14 @@ static void lists_the_longest_first(void **state)
         struct throttle_block block = {.client = numbered(i * 7919), .period_usec = i * SECOND};
         assert_int_equal(throttle_block(table, &block, at), 1);
     }
-    assert_int_equal(throttle_blocks(table, at, list, 10, &total), 10);
+    assert_int_equal(throttle_blocks(table, NULL, at, list, 10, &total), 10);
     assert_int_equal(total, 200);
+    /* However many are blocked for longer, one client's are found. */
+    struct network client = numbered(7919);
+    assert_int_equal(throttle_blocks(table, &client, at, &list[9], 1, &total), 1);
+    assert_int_equal(total, 1);
+    assert_int_equal(list[9].period_usec, SECOND);
+    throttle_blocks(table, NULL, at, list, 10, &total);
     for (unsigned i = 0; i < 10; i++)
         assert_int_equal(list[i].period_usec, (200 - i) * SECOND);
 }
@@ -372,15 +370,15 @@ static void keeps_its_file(void **state)
     assert_int_equal(throttle_open(path, false, &one, NULL), -ENOENT);
     assert_int_equal(throttle_create(path, 5000, false, &one, NULL), 0);
     assert_int_equal(throttle_name(one, "login"), throttle_name(one, "login"));
-    assert_int_equal(throttle_block(one, &block, now()), 1);
+    assert_int_equal(throttle_block(one, &block, clock_monotonic_usec()), 1);
     assert_int_equal(throttle_open(path, false, &two, NULL), 0);
-    assert_true(throttle_find_block(two, &block.client, 5, now(), NULL));
+    assert_true(throttle_find_block(two, &block.client, 5, clock_monotonic_usec(), NULL));
     assert_int_equal(throttle_create(path, 100000, true, &three, NULL), 0);
-    assert_true(throttle_find_block(three, &block.client, 5, now(), NULL));
+    assert_true(throttle_find_block(three, &block.client, 5, clock_monotonic_usec(), NULL));
     throttle_close(three);
     assert_int_equal(throttle_create(path, 100000, false, &three, NULL), 0);
     assert_true(throttle_is_retired(two));
-    assert_false(throttle_find_block(three, &block.client, 5, now(), NULL));
+    assert_false(throttle_find_block(three, &block.client, 5, clock_monotonic_usec(), NULL));
     throttle_close(one);
     throttle_close(two);
     throttle_close(three);
