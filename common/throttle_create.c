@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -36,14 +35,11 @@ static uint32_t sets_for(uint32_t entries)
 
 static int fill_header(struct throttle_header *header, uint32_t sets, struct error *error)
 {
-    struct timespec now;
-
     header->magic = THROTTLE_MAGIC;
     header->abi = THROTTLE_ABI;
     header->header_size = sizeof(*header);
     header->sets = sets;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    header->created_usec = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    header->created_usec = clock_monotonic_usec();
     header->created_realtime_usec = clock_realtime_usec();
     if (getrandom(header->hash_key, sizeof(header->hash_key), 0) != sizeof(header->hash_key))
         return error_sys(error, errno, "get random bytes");

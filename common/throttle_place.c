@@ -61,25 +61,28 @@ bool throttle_look(const struct throttle_table *table, const struct throttle_who
     return false;
 }
 
-/* Step 1: makes a tomb of one that counts for nothing. The word is read before the key: who counts
-   on a new key has changed the word. */
-static bool bury(const struct throttle_table *table, const struct throttle_place *place,
-                 bool pending_too, uint64_t time, uint64_t *key, uint64_t *tomb, uint64_t *old)
+/* What came of the steps on one place. BUSY: it counts for somebody; LOST: others were faster. */
+enum outcome { BUSY, LOST, CLAIMED, FOUND };
+
+/*
+ * Step 1: makes a tomb of one that counts for nothing; CLAIMED: it is made. The word is read before
+ * the key: who counts on a new key has changed the word.
+ */
+static enum outcome bury(const struct throttle_table *table, const struct throttle_place *place,
+                         bool pending_too, uint64_t time, uint64_t *key, uint64_t *tomb,
+                         uint64_t *old)
 {
     uint64_t word = atomic_load(place->word);
 
     *key = atomic_load(place->key);
-    if (*key & PENDING) {
-        if (!pending_too)
-            return false;
-    } else if (*key != 0 &&
-               !throttle_is_idle(who_kind(atomic_load(&place->detail[DETAIL_WHO])),
-                                 atomic_load(&place->detail[DETAIL_INTERVAL]), word, time)) {
-        return false;
-    }
+    if (*key & PENDING ? !pending_too
+                       : *key != 0 && !throttle_is_idle(
+                                          who_kind(atomic_load(&place->detail[DETAIL_WHO])),
+                                          atomic_load(&place->detail[DETAIL_INTERVAL]), word, time))
+        return BUSY;
     *old = word_is_tomb(word) ? 0 : word_time(word);
     *tomb = TOMB | (atomic_fetch_add(&table->header->tombs, 1) & ~TOMB);
-    return atomic_compare_exchange_strong(place->word, &word, *tomb);
+    return atomic_compare_exchange_strong(place->word, &word, *tomb) ? CLAIMED : LOST;
 }
 
 /* Step 3. Whether another place has the key already, which is then *place. */
@@ -109,8 +112,6 @@ static void write_detail(const struct throttle_place *place, const struct thrott
     atomic_store_explicit(&place->detail[DETAIL_SEEN], now_usec, memory_order_relaxed);
 }
 
-enum outcome { CLAIMED, FOUND, LOST };
-
 /* Steps 1 to 4 on one place. */
 static enum outcome take_place(struct throttle_table *table, const struct throttle_who *who,
                                uint32_t set, unsigned way, bool pending_too, uint64_t now_usec,
@@ -120,8 +121,10 @@ static enum outcome take_place(struct throttle_table *table, const struct thrott
     uint64_t time = throttle_time(table, now_usec), key, tomb, old;
     uint64_t pending = who->key | PENDING;
 
-    if (!bury(table, &mine, pending_too, time, &key, &tomb, &old) ||
-        !atomic_compare_exchange_strong(mine.key, &key, pending))
+    enum outcome buried = bury(table, &mine, pending_too, time, &key, &tomb, &old);
+    if (buried != CLAIMED)
+        return buried;
+    if (!atomic_compare_exchange_strong(mine.key, &key, pending))
         return LOST;
     if (find_other(table, who, set, way, place)) {
         atomic_compare_exchange_strong(mine.key, &pending, 0);
@@ -142,30 +145,18 @@ static enum outcome take_place(struct throttle_table *table, const struct thrott
 bool throttle_claim(struct throttle_table *table, const struct throttle_who *who, uint32_t set,
                     uint64_t now_usec, struct throttle_place *place)
 {
-    uint64_t time = throttle_time(table, now_usec);
+    enum outcome outcome = LOST;
 
-    for (int try = 0; try < TRIES; try++) {
+    for (int try = 0; try < TRIES && outcome == LOST; try++) {
         if (throttle_look(table, who, set, place))
             return true;
-        bool has_room = false;
-        for (unsigned pass = 0; pass < 2 && !has_room; pass++)
-            for (unsigned way = 0; way < THROTTLE_WAYS && !has_room; way++) {
-                struct throttle_place at = place_of(table, set, way);
-                uint64_t word = atomic_load(at.word), key = atomic_load(at.key);
-                if (key & PENDING
-                        ? pass == 0
-                        : key != 0 && !throttle_is_idle(
-                                          who_kind(atomic_load(&at.detail[DETAIL_WHO])),
-                                          atomic_load(&at.detail[DETAIL_INTERVAL]), word, time))
-                    continue;
-                has_room = true;
-                if (take_place(table, who, set, way, pass > 0, now_usec, place) != LOST)
-                    return true;
-            }
-        if (!has_room)
-            return false;
+        outcome = BUSY;
+        /* Places on which somebody works are taken away only when there is no other. */
+        for (unsigned i = 0; i < 2 * THROTTLE_WAYS && outcome == BUSY; i++)
+            outcome =
+                take_place(table, who, set, i % THROTTLE_WAYS, i >= THROTTLE_WAYS, now_usec, place);
     }
-    return false;
+    return outcome == CLAIMED || outcome == FOUND;
 }
 
 /* ---- for those who look at all ---- */

@@ -81,6 +81,21 @@ void traffic_name_of(const char *tenant, const char *service, struct traffic_nam
 }
 
 /* FNV-1a from a random start, mixed at the end: names are the operator's, not a visitor's. */
+bool traffic_name_is(traffic_half *is_named, traffic_word *words, const struct traffic_name *name)
+{
+    if (atomic_load_explicit(is_named, memory_order_acquire) != 1) {
+        seqlock_store(words, name, sizeof(*name));
+        atomic_store_explicit(is_named, 1, memory_order_release);
+    }
+    for (size_t i = 0; i < sizeof(*name) / sizeof(uint64_t); i++) {
+        uint64_t word;
+        memcpy(&word, (const char *)name + i * sizeof(word), sizeof(word));
+        if (atomic_load_explicit(&words[i], memory_order_relaxed) != word)
+            return false;
+    }
+    return true;
+}
+
 uint64_t traffic_key(const uint64_t hash_key[2], const struct traffic_name *name)
 {
     const char *const parts[] = {name->tenant, name->service};

@@ -156,6 +156,12 @@ int traffic_header_check(const struct traffic_header *header, int fd, uint32_t s
 void traffic_name_of(const char *tenant, const char *service, struct traffic_name *name);
 uint64_t traffic_key(const uint64_t hash_key[2], const struct traffic_name *name);
 
+/*
+ * Whether the name that lies in shared memory is this one. Where none lies yet it is written:
+ * everybody who comes there writes the same one, for the key is the same.
+ */
+bool traffic_name_is(traffic_half *is_named, traffic_word *words, const struct traffic_name *name);
+
 /* A process as one word, and back. 0: the pid does not fit. */
 uint64_t traffic_owner(const struct identity *identity);
 struct identity traffic_owner_identity(uint64_t owner);

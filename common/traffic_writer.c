@@ -24,24 +24,9 @@ static void add(struct traffic_slot *slot, enum traffic_count count, uint64_t va
 
 /* ---- the slot of a service ---- */
 
-/* Everybody who comes to a slot without a name writes the same one, for the key is the same. */
-static void name_slot(struct traffic_slot *slot, const struct traffic_name *name)
-{
-    seqlock_store(slot->name, name, sizeof(*name));
-    atomic_store_explicit(&slot->is_named, 1, memory_order_release);
-}
-
 static bool slot_has_name(struct traffic_slot *slot, const struct traffic_name *name)
 {
-    if (atomic_load_explicit(&slot->is_named, memory_order_acquire) != 1)
-        name_slot(slot, name);
-    for (size_t i = 0; i < sizeof(*name) / sizeof(uint64_t); i++) {
-        uint64_t word;
-        memcpy(&word, (const char *)name + i * sizeof(word), sizeof(word));
-        if (atomic_load_explicit(&slot->name[i], memory_order_relaxed) != word)
-            return false;
-    }
-    return true;
+    return traffic_name_is(&slot->is_named, slot->name, name);
 }
 
 /* Gives a slot its memory, then its key: a hole must not be touched. */

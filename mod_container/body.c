@@ -8,6 +8,14 @@
 #include <http_protocol.h>
 #include <util_filter.h>
 
+bool body_is_announced(const request_rec *r)
+{
+    const char *length = apr_table_get(r->headers_in, "Content-Length");
+
+    return (length && strcmp(length, "0") != 0) ||
+           apr_table_get(r->headers_in, "Transfer-Encoding");
+}
+
 static int refuse_large(request_rec *r)
 {
     r->connection->keepalive = AP_CONN_CLOSE;

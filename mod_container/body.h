@@ -2,9 +2,14 @@
 #ifndef MOD_CONTAINER_BODY_H
 #define MOD_CONTAINER_BODY_H
 
-/* The body of a small request, read whole and bounded. */
+/* The body of a request; of a small one, read whole and bounded. */
+
+#include <stdbool.h>
 
 #include <httpd.h>
+
+/* Whether the headers announce one; a stream of HTTP/2 needs none for it. */
+bool body_is_announced(const request_rec *r);
 
 /*
  * Reads the body into *text (of the request's pool, NUL-terminated; *length does not count that).

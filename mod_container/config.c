@@ -248,6 +248,11 @@ static const char *set_route_option(cmd_parms *cmd, struct route *route, const c
                         option);
 }
 
+const char *config_where(const cmd_parms *cmd)
+{
+    return apr_psprintf(cmd->pool, "%s:%d", cmd->directive->filename, cmd->directive->line_num);
+}
+
 /* httpd counts <If> with <Files>. */
 const char *config_check_section(cmd_parms *cmd)
 {
@@ -274,8 +279,7 @@ static const char *set_route(cmd_parms *cmd, void *data, int argc, char *const a
     if (name_split(argv[0], route->tenant, route->service, &error) < 0)
         return apr_psprintf(cmd->pool, "ContainerRoute: %s", error.message);
     route->docroot = DOCROOT_DEFAULT;
-    route->where =
-        apr_psprintf(cmd->pool, "%s:%d", cmd->directive->filename, cmd->directive->line_num);
+    route->where = config_where(cmd);
     for (int i = 1; i < argc && !problem; i++)
         problem = set_route_option(cmd, route, argv[i], &seen);
     if (problem)

@@ -74,6 +74,9 @@ void *config_merge_location(apr_pool_t *pool, void *base, void *added);
 /* Refuses a directive in sections that a routed request never reaches. */
 const char *config_check_section(cmd_parms *cmd);
 
+/* FILE:LINE of the directive that is being read. */
+const char *config_where(const cmd_parms *cmd);
+
 /* The configuration that holds for a request now; the pointer is never NULL. */
 const struct location_config *config_of_request(const request_rec *r);
 

@@ -61,8 +61,7 @@ const char *gate_set_limit(cmd_parms *cmd, void *data, int argc, char *const arg
         return problem;
     if (gate_limit_parse(argc, (const char *const *)argv, limit, &error) < 0)
         return apr_psprintf(cmd->pool, "%s: %s", cmd->cmd->name, error.message);
-    limit->where =
-        apr_psprintf(cmd->pool, "%s:%d", cmd->directive->filename, cmd->directive->line_num);
+    limit->where = config_where(cmd);
     config->gate = limit;
     is_wanted = is_wanted || limit->requests > 0;
     return NULL;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/network.h"
 #include "mod_container/gate_internal.h"
 
 #define PROBES            64u
@@ -43,40 +44,19 @@ uint32_t gate_seats_end(const _Atomic uint32_t *end, uint32_t max)
 
 uint64_t gate_client(const void *address, size_t length)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    const uint8_t *bytes = address;
+    const struct network network = network_of(address, length, 32, 64);
     uint64_t client = 0;
 
-    if (length == 16 && memcmp(bytes, mapped, sizeof(mapped)) == 0) {
-        bytes += sizeof(mapped);
-        length = 4;
-    }
-    if (length != 4 && length != 16)
+    if (network.family == 0)
         return 0;
-    for (size_t i = 0; i < (length == 4 ? 4 : 8); i++)
-        client = client << 8 | bytes[i];
-    if (length == 4)
+    for (size_t i = 0; i < (network.family == 4 ? 4 : 8); i++)
+        client = client << 8 | network.bytes[i];
+    if (network.family == 4)
         return UINT64_C(0xffffffff00000000) | client;
     return client ? client : 1; /* ::1: it shares its word with 0:0:0:1::/64, which nobody has */
 }
 
 /* ---- gates ---- */
-
-/* Everybody who comes to a gate without a name writes the same one, for the key is the same. */
-static bool gate_has_name(struct gate *gate, const struct traffic_name *name)
-{
-    if (atomic_load_explicit(&gate->is_named, memory_order_acquire) != 1) {
-        seqlock_store(gate->name, name, sizeof(*name));
-        atomic_store_explicit(&gate->is_named, 1, memory_order_release);
-    }
-    for (size_t i = 0; i < sizeof(*name) / sizeof(uint64_t); i++) {
-        uint64_t word;
-        memcpy(&word, (const char *)name + i * sizeof(word), sizeof(word));
-        if (atomic_load_explicit(&gate->name[i], memory_order_relaxed) != word)
-            return false;
-    }
-    return true;
-}
 
 struct gate *gate_find(const struct gate_table *table, const char *tenant, const char *service,
                        bool create)
@@ -94,8 +74,9 @@ struct gate *gate_find(const struct gate_table *table, const char *tenant, const
             return NULL;
         if (found == 0 && atomic_compare_exchange_strong(&table->memory->keys[at], &found, key))
             found = key;
-        if (found == key && gate_has_name(&table->memory->gates[at], &name))
-            return &table->memory->gates[at];
+        struct gate *gate = &table->memory->gates[at];
+        if (found == key && traffic_name_is(&gate->is_named, gate->name, &name))
+            return gate;
     }
     return NULL;
 }

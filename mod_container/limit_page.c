@@ -100,36 +100,27 @@ void limit_page_key(uint8_t key[SEAL_KEY_SIZE])
 
 /* ---- the words ---- */
 
-static const char *title_of(unsigned status)
-{
-    switch (status) {
-    case HTTP_TOO_MANY_REQUESTS:
-        return "Too Many Requests";
-    case HTTP_BAD_GATEWAY:
-        return "Bad Gateway";
-    case HTTP_GATEWAY_TIME_OUT:
-        return "Gateway Timeout";
-    case HTTP_LOOP_DETECTED: /* as hosts of many sites have used it for long */
-        return "Resource Limit Is Reached";
-    default:
-        return "Service Unavailable";
-    }
-}
+static const struct words {
+    unsigned status;
+    const char *title, *sentence;
+} all_words[] = {
+    {HTTP_TOO_MANY_REQUESTS, "Too Many Requests", "You have too many requests open at the moment."},
+    {HTTP_BAD_GATEWAY, "Bad Gateway", "This site did not answer."},
+    {HTTP_GATEWAY_TIME_OUT, "Gateway Timeout", "This site did not answer in time."},
+    /* As hosts of many sites have used it for long. */
+    {HTTP_LOOP_DETECTED, "Resource Limit Is Reached",
+     "This site has used up what it may use at the moment."},
+    {HTTP_SERVICE_UNAVAILABLE, "Service Unavailable", "This site cannot be reached at the moment."},
+};
 
-static const char *sentence_of(unsigned status)
+/* The last row stands for any other status. */
+static const struct words *words_of(unsigned status)
 {
-    switch (status) {
-    case HTTP_TOO_MANY_REQUESTS:
-        return "You have too many requests open at the moment.";
-    case HTTP_BAD_GATEWAY:
-        return "This site did not answer.";
-    case HTTP_GATEWAY_TIME_OUT:
-        return "This site did not answer in time.";
-    case HTTP_LOOP_DETECTED:
-        return "This site has used up what it may use at the moment.";
-    default:
-        return "This site cannot be reached at the moment.";
-    }
+    const struct words *words = all_words;
+
+    while (words->status != status && words->status != HTTP_SERVICE_UNAVAILABLE)
+        words++;
+    return words;
 }
 
 static const char *when_of(apr_pool_t *pool, const struct limit_cause *cause)
@@ -168,7 +159,7 @@ static void write_json(struct out *out, const struct answer_text *answer)
     out_literal(out, "{\"status\":");
     out_text(out, answer->status);
     out_literal(out, ",\"error\":");
-    out_json(out, title_of(answer->cause->status));
+    out_json(out, words_of(answer->cause->status)->title);
     out_literal(out, ",\"message\":");
     out_json(out, answer->message);
     out_literal(out, ",\"retry_after\":");
@@ -180,7 +171,7 @@ static void write_json(struct out *out, const struct answer_text *answer)
 
 static void write_line(struct out *out, const struct answer_text *answer)
 {
-    out_text(out, title_of(answer->cause->status));
+    out_text(out, words_of(answer->cause->status)->title);
     out_literal(out, ". ");
     out_text(out, answer->message);
     out_literal(out, " Reference ");
@@ -195,7 +186,7 @@ static void write_html(struct out *out, request_rec *r, const struct answer_text
                                                                     : own_template;
     const char *values[LIMIT_PLACE_COUNT] = {
         [LIMIT_PLACE_STATUS] = answer->status,
-        [LIMIT_PLACE_TITLE] = title_of(answer->cause->status),
+        [LIMIT_PLACE_TITLE] = words_of(answer->cause->status)->title,
         [LIMIT_PLACE_MESSAGE] = answer->message,
         [LIMIT_PLACE_RETRY_AFTER] = answer->retry_after,
         [LIMIT_PLACE_REFERENCE] = answer->reference,
@@ -234,7 +225,6 @@ static void write_body(request_rec *r, struct out *out, const struct answer_text
 static void send_answer(request_rec *r, struct answer_text *answer)
 {
     struct out_memory memory;
-    size_t length;
 
     r->status = (int)answer->cause->status;
     r->status_line = r->status == HTTP_LOOP_DETECTED ? "508 Resource Limit Is Reached" : NULL;
@@ -245,10 +235,7 @@ static void send_answer(request_rec *r, struct answer_text *answer)
     reply_guard_headers(r);
     out_memory_begin(&memory);
     write_body(r, &memory.out, answer);
-    char *text = out_memory_end(&memory, &length);
-    ap_set_content_length(r, (apr_off_t)length);
-    ap_rwrite(text, (int)length, r);
-    free(text);
+    reply_memory(r, &memory);
 }
 
 /* The status of a document that the administrator chose for it, or 0. */
@@ -321,7 +308,7 @@ int limit_page_answer(request_rec *r, struct route *route, const struct limit_ca
     if (document)
         return document;
     answer.message =
-        apr_pstrcat(r->pool, sentence_of(cause.status), " ", when_of(r->pool, &cause), NULL);
+        apr_pstrcat(r->pool, words_of(cause.status)->sentence, " ", when_of(r->pool, &cause), NULL);
     send_answer(r, &answer);
     return OK;
 }

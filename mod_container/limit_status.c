@@ -255,7 +255,6 @@ static void write_page(struct out *out, const struct limit_view *view)
 static int send_view(request_rec *r, const struct limit_view *view, bool is_json)
 {
     struct out_memory memory;
-    size_t length;
 
     reply_guard_headers(r);
     /* The address of a signed link is its secret. */
@@ -269,11 +268,7 @@ static int send_view(request_rec *r, const struct limit_view *view, bool is_json
         apr_table_setn(r->headers_out, "Content-Security-Policy", policy);
         write_page(&memory.out, view);
     }
-    char *text = out_memory_end(&memory, &length);
-    ap_set_content_length(r, (apr_off_t)length);
-    if (!r->header_only)
-        ap_rwrite(text, (int)length, r);
-    free(text);
+    reply_memory(r, &memory);
     return OK;
 }
 

@@ -7,6 +7,7 @@
 #include <http_core.h>
 #include <http_protocol.h>
 
+#include "common/board/out_memory.h"
 #include "common/board/text.h"
 
 const char *reply_clean(apr_pool_t *pool, const char *text)
@@ -75,4 +76,15 @@ int reply_json(request_rec *r, int status, json_t *object)
     ap_rvputs(r, text, "\n", NULL);
     free(text);
     return OK;
+}
+
+void reply_memory(request_rec *r, struct out_memory *memory)
+{
+    size_t length;
+    char *text = out_memory_end(memory, &length);
+
+    ap_set_content_length(r, (apr_off_t)length);
+    if (!r->header_only)
+        ap_rwrite(text, (int)length, r);
+    free(text);
 }

@@ -10,6 +10,8 @@
 #include <httpd.h>
 #include <jansson.h>
 
+struct out_memory;
+
 /* Headers that every page and answer of the module carries. */
 void reply_guard_headers(request_rec *r);
 
@@ -24,6 +26,9 @@ int reply_options(request_rec *r, const char *allow);
 
 /* A JSON object; takes over the reference. NULL (no memory) becomes a 500. */
 int reply_json(request_rec *r, int status, json_t *object);
+
+/* Sends what was written into memory, with its length, and frees it; no body for HEAD. */
+void reply_memory(request_rec *r, struct out_memory *memory);
 
 /* Copies text into pool, cleaned (text.h); html also escapes it for HTML. */
 const char *reply_clean(apr_pool_t *pool, const char *text);

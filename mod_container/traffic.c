@@ -12,6 +12,7 @@
 #include <http_core.h>
 #include <util_filter.h>
 
+#include "mod_container/body.h"
 #include "mod_container/module.h"
 #include "mod_container/route.h"
 
@@ -46,15 +47,6 @@ static apr_status_t count_input(ap_filter_t *filter, apr_bucket_brigade *brigade
         if (b->length != (apr_size_t)-1)
             count->bytes_in += b->length;
     return status;
-}
-
-/* Whether there may be one: a stream of HTTP/2 needs no header for it. */
-static bool has_body(const request_rec *r)
-{
-    const char *length = apr_table_get(r->headers_in, "Content-Length");
-
-    return (length && strcmp(length, "0") != 0) ||
-           apr_table_get(r->headers_in, "Transfer-Encoding") || r->connection->master;
 }
 
 /*
@@ -201,7 +193,7 @@ struct traffic_count *traffic_begin(request_rec *r, struct route *route)
     if (!count->ticket.mapping)
         return NULL;
     apr_pool_cleanup_register(r->pool, count, finish_unlogged, apr_pool_cleanup_null);
-    if (has_body(r))
+    if ((body_is_announced(r) || r->connection->master))
         ap_add_input_filter_handle(input_filter, count, r, r->connection);
     if (r->connection->master)
         ap_add_output_filter_handle(output_filter, count, r, r->connection);

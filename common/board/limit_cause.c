@@ -281,12 +281,12 @@ void limit_cause_of_slot(const struct container_slot *slot, const struct moment 
                          struct limit_cause *cause)
 {
     *cause = (struct limit_cause){.kind = LIMIT_NONE};
-    if (take_state(slot, moment, cause))
-        limit_cause_complete(cause);
-    else if (is_recent(slot, moment) && limit_kind_of_fault(slot->last_fault))
-        limit_cause_of_last_fault(slot, cause);
-    else if (!take_in_force(slot, true, cause))
-        take_health(slot, cause);
+    if (!take_state(slot, moment, cause)) {
+        if (is_recent(slot, moment) && limit_kind_of_fault(slot->last_fault))
+            limit_cause_of_last_fault(slot, cause);
+        else if (!take_in_force(slot, true, cause))
+            take_health(slot, cause);
+    }
     limit_cause_complete(cause);
 }
 

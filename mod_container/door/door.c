@@ -14,13 +14,13 @@
 #include "mod_container/door/door.h"
 
 #include <string.h>
-#include <time.h>
 
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_protocol.h>
 #include <http_request.h>
 
+#include "common/clock.h"
 #include "mod_container/door/door_answer.h"
 #include "mod_container/door/page.h"
 #include "mod_container/module.h"
@@ -40,15 +40,6 @@ struct door_request {
 };
 
 static bool has_cache; /* set once a start, before children exist */
-
-/* The table's clock: clock_gettime(2) is no system call here (vdso(7)). */
-static uint64_t now_usec(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 /* ---- whom ---- */
 
@@ -282,7 +273,7 @@ static int ask_lists(request_rec *r, struct door_request *chain, const struct do
 static int meet(request_rec *r, const struct door_config *config, const char *page)
 {
     struct door_refusal refusal;
-    uint64_t now = now_usec();
+    uint64_t now = clock_monotonic_usec();
 
     if (!config || config->mode == DOOR_OFF)
         return DECLINED;
@@ -386,8 +377,9 @@ static int count_answer(request_rec *r)
         unsigned units = is_charged(chain, rule) ? cost_of(rule, last->status) : 0;
         if (!units)
             continue;
-        uint64_t now = now_usec();
-        const struct throttle_subject subject = subject_of(r, chain, rule, page_of(r));
+        uint64_t now = clock_monotonic_usec();
+        const struct throttle_subject subject =
+            subject_of(r, chain, rule, rule->is_per_page ? page_of(r) : "");
         struct throttle_verdict verdict =
             throttle_charge(door_table(), &subject, &rule->limit, units, now);
         if (verdict.is_admitted || !rule->block_usec)

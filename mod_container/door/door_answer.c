@@ -9,6 +9,8 @@
 #include <http_protocol.h>
 #include <mod_core.h>
 
+#include "mod_container/accept.h"
+#include "mod_container/body.h"
 #include "mod_container/door/page.h"
 #include "mod_container/module.h"
 #include "mod_container/reply.h"
@@ -22,15 +24,6 @@ static unsigned seconds_up(uint64_t usec)
     uint64_t seconds = (usec + 999999) / 1000000;
 
     return seconds == 0 ? 1 : (unsigned)seconds;
-}
-
-/* Machines ask for JSON and not for HTML. */
-static bool wants_json(const request_rec *r)
-{
-    const char *accept = apr_table_get(r->headers_in, "Accept");
-
-    return accept && ap_strcasestr(accept, "application/json") &&
-           !ap_strcasestr(accept, "text/html");
 }
 
 static void write_json(request_rec *r, int status, unsigned seconds)
@@ -72,15 +65,6 @@ static void write_page(request_rec *r, const struct door_config *config, int sta
     ap_rputs("</body>\n</html>\n", r);
 }
 
-/* Nobody is to wait for the body of a request that is refused. */
-static bool has_body(const request_rec *r)
-{
-    const char *length = apr_table_get(r->headers_in, "Content-Length");
-
-    return (length && strcmp(length, "0") != 0) ||
-           apr_table_get(r->headers_in, "Transfer-Encoding");
-}
-
 int door_answer(request_rec *r, const struct door_config *config,
                 const struct door_refusal *refusal)
 {
@@ -89,7 +73,8 @@ int door_answer(request_rec *r, const struct door_config *config,
 
     if (seconds)
         apr_table_setn(r->err_headers_out, "Retry-After", apr_psprintf(r->pool, "%u", seconds));
-    if (refusal->is_block || has_body(r))
+    /* Nobody is to wait for the body of a request that is refused. */
+    if (refusal->is_block || body_is_announced(r))
         r->connection->keepalive = AP_CONN_CLOSE;
     if (custom) {
         apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
@@ -98,7 +83,7 @@ int door_answer(request_rec *r, const struct door_config *config,
     r->status = refusal->status;
     r->status_line = NULL;
     reply_guard_headers(r);
-    if (wants_json(r))
+    if (accept_wants_json(apr_table_get(r->headers_in, "Accept"), NULL))
         write_json(r, refusal->status, seconds);
     else
         write_page(r, config, refusal->status, seconds);

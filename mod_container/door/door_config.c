@@ -135,8 +135,7 @@ const char *door_add_rule(cmd_parms *cmd, struct door_config *config, struct doo
 
     if (problem)
         return problem;
-    rule->where =
-        apr_psprintf(cmd->pool, "%s:%d", cmd->directive->filename, cmd->directive->line_num);
+    rule->where = config_where(cmd);
     rule->server = cmd->server;
     rule->section = find_section(cmd);
     if (!rule->is_off) {
@@ -160,8 +159,7 @@ const char *door_add_rule(cmd_parms *cmd, struct door_config *config, struct doo
 const char *door_add_client(cmd_parms *cmd, apr_array_header_t **list, const char *text)
 {
     struct error error = ERROR_INIT;
-    struct door_pass pass = {.where = apr_psprintf(cmd->pool, "%s:%d", cmd->directive->filename,
-                                                   cmd->directive->line_num)};
+    struct door_pass pass = {.where = config_where(cmd)};
     const char *problem = check_section(cmd);
 
     if (problem)

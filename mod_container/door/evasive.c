@@ -71,10 +71,9 @@ static bool is_ignored(cmd_parms *cmd)
     if (!notices)
         add_notice(cmd->pool,
                    apr_psprintf(cmd->pool,
-                                "%s at %s:%d and all DOS... are left to mod_evasive, which is "
+                                "%s at %s and all DOS... are left to mod_evasive, which is "
                                 "loaded: take its LoadModule out to have them from mod_container",
-                                cmd->cmd->name, cmd->directive->filename,
-                                cmd->directive->line_num));
+                                cmd->cmd->name, config_where(cmd)));
     return true;
 }
 
@@ -244,9 +243,8 @@ const char *evasive_note(cmd_parms *cmd, void *location, const char *text)
         return NULL;
     for (size_t i = 0; i < ARRAY_LENGTH(cures); i++)
         if (strcmp(cures[i].word, cmd->cmd->name) == 0)
-            add_notice(cmd->pool, apr_psprintf(cmd->pool, "%s at %s:%d has no effect: %s",
-                                               cures[i].word, cmd->directive->filename,
-                                               cmd->directive->line_num, cures[i].instead));
+            add_notice(cmd->pool, apr_psprintf(cmd->pool, "%s at %s has no effect: %s",
+                                               cures[i].word, config_where(cmd), cures[i].instead));
     return NULL;
 }
 

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """wrk, and two of a kind measured in turns."""
+import argparse
 import contextlib
+import json
 import re
 import signal
 import statistics
 import subprocess
+import sys
 from pathlib import Path
 
 
@@ -87,3 +90,22 @@ def in_turns(name, ours, theirs, clients, rounds, seconds=1):
     ratios = [a / b for a, b in zip(ours.rates, theirs.rates)]
     return {"name": name, "clients": clients, "ours": ours.result(), "theirs": theirs.result(),
             "ratio": statistics.median(ratios), "ratio_min": min(ratios), "ratio_max": max(ratios)}
+
+
+def command(name, description, run, show, full, quick):
+    """The command line of a part: run(size) measures, show(parts) prints its tables."""
+    parser = argparse.ArgumentParser(prog=f"scripts/bench {name}", description=f"{description} No number makes it fail.")
+    parser.add_argument("--quick", action="store_true", help="less exact")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with all samples")
+    options = parser.parse_args()
+    for number in SIGNALS:
+        signal.signal(number, lambda got, _: sys.exit(128 + got))
+    try:
+        parts = run(quick if options.quick else full)
+    except Broken as broken:
+        sys.exit(f"bench: {broken}")
+    if options.json:
+        json.dump(parts, sys.stdout, indent=2)
+        print()
+    else:
+        show(parts)

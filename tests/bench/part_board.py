@@ -5,11 +5,8 @@ Both handlers are asked in turns, so that what disturbs the machine disturbs bot
 board is alive: every second all containers are written anew, as a supervisor's sampler does, so that nothing is kept
 longer than on a real machine.
 """
-import argparse
 import contextlib
 import http.client
-import json
-import signal
 import socket
 import statistics
 import sys
@@ -20,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "integration"))
 
-from load import SIGNALS, Broken, Side, cpu_usec, family, in_turns, uninterrupted  # noqa: E402
+from load import Side, command, cpu_usec, family, in_turns, uninterrupted  # noqa: E402
 from part_status import page  # noqa: E402
 from private_httpd import Board, Httpd, Workplace  # noqa: E402
 
@@ -255,24 +252,5 @@ def show(parts):
         print(f"  ?{query:<34}{cost[FEWER]:>10,.0f}{cost[MORE]:>12,.0f}{cost[MORE] / cost[FEWER]:>8.1f} times")
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="scripts/bench board", description="Measures the status page beside mod_status "
-                                     "of the same httpd. No number makes it fail.")
-    parser.add_argument("--quick", action="store_true", help="less exact")
-    parser.add_argument("--json", action="store_true", help="print one JSON object, with all samples")
-    options = parser.parse_args()
-    for number in SIGNALS:
-        signal.signal(number, lambda got, _: sys.exit(128 + got))
-    try:
-        parts = run(QUICK if options.quick else FULL)
-    except Broken as broken:
-        sys.exit(f"bench: {broken}")
-    if options.json:
-        json.dump(parts, sys.stdout, indent=2)
-        print()
-    else:
-        show(parts)
-
-
 if __name__ == "__main__":
-    main()
+    command("board", "Measures the status page beside mod_status of the same httpd.", run, show, FULL, QUICK)

@@ -4,11 +4,8 @@
 The same small file is asked for in turns. No limit is reached while requests a second are measured: what is compared is the
 counting. mod_evasive comes out of Debian's package, which is unpacked and not installed.
 """
-import argparse
 import contextlib
 import http.client
-import json
-import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "integration"))
 
-from load import SIGNALS, Broken, Side, family, in_turns, uninterrupted  # noqa: E402
+from load import Broken, Side, command, family, in_turns, uninterrupted  # noqa: E402
 from part_board import anonymous_bytes  # noqa: E402
 from private_httpd import Httpd, Workplace  # noqa: E402
 
@@ -50,10 +47,10 @@ def theirs(library, page, site, block):
 
 def unpack(directory):
     """Debian's mod_evasive, without installing it."""
-    for command in (["apt-get", "download", PACKAGE], ["sh", "-c", f"dpkg-deb -x {PACKAGE}_*.deb ."]):
-        done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=120)
+    for words in (["apt-get", "download", PACKAGE], ["sh", "-c", f"dpkg-deb -x {PACKAGE}_*.deb ."]):
+        done = subprocess.run(words, cwd=directory, capture_output=True, text=True, timeout=120)
         if done.returncode != 0:
-            raise Broken(f"{' '.join(command)}: {done.stderr.strip()}")
+            raise Broken(f"{' '.join(words)}: {done.stderr.strip()}")
     return Path(directory) / LIBRARY
 
 
@@ -135,24 +132,5 @@ def show(parts):
         print(f"  {name:<28}{count:>12}")
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="scripts/bench door", description="Measures throttling beside none and beside "
-                                     "mod_evasive. No number makes it fail.")
-    parser.add_argument("--quick", action="store_true", help="less exact")
-    parser.add_argument("--json", action="store_true", help="print one JSON object, with all samples")
-    options = parser.parse_args()
-    for number in SIGNALS:
-        signal.signal(number, lambda got, _: sys.exit(128 + got))
-    try:
-        parts = run(QUICK if options.quick else FULL)
-    except Broken as broken:
-        sys.exit(f"bench: {broken}")
-    if options.json:
-        json.dump(parts, sys.stdout, indent=2)
-        print()
-    else:
-        show(parts)
-
-
 if __name__ == "__main__":
-    main()
+    command("door", "Measures throttling beside none and beside mod_evasive.", run, show, FULL, QUICK)
