@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
 
 ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic",
@@ -44,3 +45,11 @@ def scheme(driver, name):
 
 def wait(driver, condition, what, seconds=20):
     return WebDriverWait(driver, seconds, 0.05).until(lambda _: condition(), what)
+
+
+def follow(driver, element):
+    """Clicks what leads to another page, and waits until that is here: a click may return while the old one still is."""
+    page = driver.find_element("tag name", "html")
+    element.click()
+    WebDriverWait(driver, 20, 0.05).until(staleness_of(page), "another page")
+    wait(driver, lambda: driver.execute_script("return document.readyState") == "complete", "the whole page")

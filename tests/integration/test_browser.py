@@ -10,7 +10,7 @@ from private_httpd import Board, Httpd, Workplace, wait_until
 
 if not shutil.which("chromedriver"):
     pytest.skip("chromedriver is not installed: scripts/install-deps test", allow_module_level=True)
-from browser import chromium, resize, scheme, wait
+from browser import chromium, follow, resize, scheme, wait
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -160,20 +160,20 @@ def test_everything_works_without_scripts(stack, site):
     with chromium(has_scripts=False) as driver:
         driver.get(site)
         assert not all_of(driver, "#controls *")
-        one(driver, "th.c-name a").click()
+        follow(driver, one(driver, "th.c-name a"))
         assert driver.current_url.endswith("?sort=id")
         one(driver, "input[name=q]").send_keys("bet")
-        one(driver, "#filter button").click()
+        follow(driver, one(driver, "#filter button"))
         assert [e.text for e in all_of(driver, "#containers td.name")] == ["beta/web"]
         assert "sort=id" in driver.current_url
-        one(driver, "#containers td.name a").click()
+        follow(driver, one(driver, "#containers td.name a"))
         one(driver, "details:has(input[value=stop]) summary").click()
-        one(driver, "form:has(input[value=stop]) button").click()
+        follow(driver, one(driver, "form:has(input[value=stop]) button"))
         assert "beta/web: stop is done." in one(driver, "#flash").text
         assert stack.state("beta/web") == "stopped"
-        one(driver, "form:has(input[value=start]) button").click()
+        follow(driver, one(driver, "form:has(input[value=start]) button"))
         assert stack.state("beta/web") == "running"
-        one(driver, ".ranges a:last-child").click()
+        follow(driver, one(driver, ".ranges a:last-child"))
         assert driver.current_url.endswith("range=30d")
 
 
